@@ -1,0 +1,1 @@
+//! The command line: one binary that runs any part of Naru

@@ -1,0 +1,1 @@
+//! Stand-ins of Genesys Cloud and LINE, built from their contracts

@@ -1,0 +1,1 @@
+//! Outboxes to the platforms: lanes, limits, tokens, retries

@@ -1,0 +1,1 @@
+//! HTTP edge: verify, cut into events, write raw records, answer

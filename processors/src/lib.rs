@@ -1,0 +1,1 @@
+//! The chain: parse, filter, dedupe, reorder, identify, map

@@ -1,0 +1,237 @@
+//! Avro with the two framings that Kafka tools read: Confluent's, and the single-object encoding of the Avro
+//! specification.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::LazyLock;
+
+use apache_avro::rabin::Rabin;
+use apache_avro::reader::datum::GenericDatumReader;
+use apache_avro::writer::datum::GenericDatumWriter;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::{Delivery, IdentityEntry, ToGenesys, ToLine, Topic};
+
+/// A schema of the `.avsc` files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Schema {
+    /// [`ToGenesys`].
+    ToGenesys,
+    /// [`ToLine`].
+    ToLine,
+    /// [`Delivery`].
+    Delivery,
+    /// [`IdentityEntry`].
+    Identity,
+}
+
+impl Schema {
+    /// Every schema.
+    pub const ALL: [Schema; 4] = [Schema::ToGenesys, Schema::ToLine, Schema::Delivery, Schema::Identity];
+
+    /// The schema as JSON.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Schema::ToGenesys => include_str!("../avsc/to_genesys.avsc"),
+            Schema::ToLine => include_str!("../avsc/to_line.avsc"),
+            Schema::Delivery => include_str!("../avsc/delivery.avsc"),
+            Schema::Identity => include_str!("../avsc/identity.avsc"),
+        }
+    }
+
+    /// The topics whose values have this schema. A registry's subject is `<topic>-value`.
+    #[must_use]
+    pub fn topics(self) -> &'static [Topic] {
+        match self {
+            Schema::ToGenesys => &[Topic::OutboxGenesys],
+            Schema::ToLine => &[Topic::OutboxLine],
+            Schema::Delivery => &[Topic::DeliveriesGenesys, Topic::DeliveriesLine],
+            Schema::Identity => &[Topic::Identity],
+        }
+    }
+
+    fn parsed(self) -> &'static apache_avro::Schema {
+        static PARSED: LazyLock<[apache_avro::Schema; 4]> = LazyLock::new(|| {
+            Schema::ALL.map(|schema| {
+                apache_avro::Schema::parse_str(schema.text()).expect("the schemas are compiled in and tested")
+            })
+        });
+        &PARSED[self as usize]
+    }
+}
+
+/// A type that crosses a topic in Avro.
+pub trait AvroRecord: Serialize + DeserializeOwned {
+    /// Its schema.
+    const SCHEMA: Schema;
+}
+
+impl AvroRecord for ToGenesys {
+    const SCHEMA: Schema = Schema::ToGenesys;
+}
+impl AvroRecord for ToLine {
+    const SCHEMA: Schema = Schema::ToLine;
+}
+impl AvroRecord for Delivery {
+    const SCHEMA: Schema = Schema::Delivery;
+}
+impl AvroRecord for IdentityEntry {
+    const SCHEMA: Schema = Schema::Identity;
+}
+
+/// What stands before the Avro bytes of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// `C3 01` and the schema's Rabin fingerprint: readable without a registry.
+    SingleObject,
+    /// `00` and the id that a schema registry gave, big-endian.
+    Confluent(u32),
+}
+
+const CONFLUENT_MAGIC: u8 = 0;
+
+/// Encodes and decodes values of one type.
+pub struct Codec<T> {
+    header: Vec<u8>,
+    fingerprint: Vec<u8>,
+    writer: GenericDatumWriter<'static>,
+    reader: GenericDatumReader<'static>,
+    of: PhantomData<fn() -> T>,
+}
+
+impl<T: AvroRecord> Codec<T> {
+    /// A codec that writes `framing` and reads both.
+    #[must_use]
+    pub fn new(framing: Framing) -> Self {
+        let schema = T::SCHEMA.parsed();
+        let mut fingerprint = vec![0xC3, 0x01];
+        fingerprint.extend_from_slice(&schema.fingerprint::<Rabin>().bytes);
+        let header = match framing {
+            Framing::SingleObject => fingerprint.clone(),
+            Framing::Confluent(id) => [&[CONFLUENT_MAGIC][..], &id.to_be_bytes()].concat(),
+        };
+        let writer = GenericDatumWriter::builder(schema).human_readable(false).build();
+        let reader = GenericDatumReader::builder(schema).human_readable(false).build();
+        Self {
+            header,
+            fingerprint,
+            writer: writer.expect("the schemas refer to nothing outside themselves"),
+            reader: reader.expect("the schemas refer to nothing outside themselves"),
+            of: PhantomData,
+        }
+    }
+
+    /// The value's bytes, framing included.
+    ///
+    /// # Panics
+    /// If the type and its schema differ, which a test excludes.
+    #[must_use]
+    pub fn encode(&self, value: &T) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(256);
+        bytes.extend_from_slice(&self.header);
+        self.writer.write_ser(&mut bytes, value).expect("the type matches its schema; writing to memory");
+        bytes
+    }
+
+    /// Reads a value in the single-object framing, or in Confluent's with this codec's own id.
+    ///
+    /// # Errors
+    /// If the framing or the schema is another, or the bytes do not decode. The text holds no payload.
+    pub fn decode(&self, bytes: &[u8]) -> Result<T, DecodeError> {
+        let mut body = bytes
+            .strip_prefix(self.header.as_slice())
+            .or_else(|| bytes.strip_prefix(self.fingerprint.as_slice()))
+            .ok_or(DecodeError("its framing names another schema, or none"))?;
+        self.reader.read_deser(&mut body).map_err(|_| DecodeError("its bytes do not match the schema"))
+    }
+}
+
+/// Why a value could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DecodeError(&'static str);
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not a readable Avro value: {}", self.0)
+    }
+}
+
+impl std::error::Error for DecodeError {}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::{DeliveryStatus, Person};
+
+    fn round_trip<T: AvroRecord + PartialEq>(value: &T) {
+        for framing in [Framing::SingleObject, Framing::Confluent(7)] {
+            let codec = Codec::<T>::new(framing);
+            let bytes = codec.encode(value);
+            assert!(codec.decode(&bytes).expect("decodes") == *value);
+            assert!(codec.decode(&bytes[1..]).is_err());
+            assert!(codec.decode(&[&[0, 0, 0, 0, 9], &bytes[5..]].concat()).is_err());
+        }
+        let old = Codec::<T>::new(Framing::SingleObject).encode(value);
+        assert!(Codec::<T>::new(Framing::Confluent(7)).decode(&old).is_ok(), "a registry may come later");
+    }
+
+    #[test]
+    fn every_type_matches_its_schema() {
+        round_trip(&ToGenesys {
+            identity: "0f".repeat(16),
+            account: "line-th".into(),
+            integration: "a2171742-7359-41cf-aa68-ad5049250806".into(),
+            person: "6f4a0c1e-0000-5000-8000-000000000001".into(),
+            message_id: "461230966842064897".into(),
+            event_time: 1_790_000_000_000,
+            text: "สวัสดี 🙏".into(),
+            attributes: BTreeMap::from([("market".into(), "Thailand".into())]),
+            late_by: 0,
+            received: 1_790_000_000_100,
+        });
+        round_trip(&ToLine {
+            identity: "0f".repeat(16),
+            account: "line-th".into(),
+            integration: "a2171742".into(),
+            person: "6f4a0c1e".into(),
+            message_id: "36e4d8d9".into(),
+            event_time: 1,
+            texts: vec!["a".into(), "b".into()],
+            late_by: 5,
+            received: 2,
+        });
+        for status in [
+            DeliveryStatus::Started,
+            DeliveryStatus::Delivered,
+            DeliveryStatus::Failed,
+            DeliveryStatus::Refused,
+            DeliveryStatus::InDoubt,
+        ] {
+            round_trip(&Delivery {
+                identity: "0f".repeat(16),
+                destination: "genesys".into(),
+                account: "line-th".into(),
+                person: "6f4a0c1e".into(),
+                status,
+                attempt: 1,
+                reason: Some("refused".into()),
+                http_status: None,
+                platform_id: None,
+                correlation_id: Some("x".into()),
+                at: 3,
+                ours_ms: Some(4),
+                platform_ms: None,
+            });
+        }
+        round_trip(&IdentityEntry { guid: "a".into(), person: None, alias_of: Some("b".into()) });
+        round_trip(&IdentityEntry {
+            guid: "a".into(),
+            person: Some(Person { channel: "line".into(), account: "th".into(), address: "U1".into() }),
+            alias_of: None,
+        });
+    }
+}

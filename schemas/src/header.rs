@@ -1,0 +1,30 @@
+//! Names of record headers. Values are UTF-8 text; numbers are decimal.
+
+/// The platform's time of the event, in ms since 1970 (UTC).
+pub const EVENT_TIME: &str = "naru-event-time";
+/// The platform's id of the event, where it gives one.
+pub const EVENT_ID: &str = "naru-event-id";
+/// The platform's type of the event, such as `message` or `Text`.
+pub const EVENT_TYPE: &str = "naru-event-type";
+/// `true` where the platform says that it sends this event again.
+pub const REDELIVERY: &str = "naru-redelivery";
+/// The account (LINE) or integration (Genesys) in whose webhook the event came.
+pub const ACCOUNT: &str = "naru-account";
+/// When ingress received the event, in ms since 1970 (UTC).
+pub const RECEIVED: &str = "naru-received";
+
+/// Dead letters: why (a [`crate::Reason`] code).
+pub const DEAD_REASON: &str = "naru-dead-reason";
+/// Dead letters: what exactly, for a person; never a payload.
+pub const DEAD_DETAIL: &str = "naru-dead-detail";
+/// Dead letters: `ingress`, `processors` or `egress`.
+pub const DEAD_STAGE: &str = "naru-dead-stage";
+/// Dead letters: the topic that the record stood in, or was meant for.
+pub const DEAD_TOPIC: &str = "naru-dead-topic";
+/// Dead letters: partition of the source record; absent where it was never in a topic.
+pub const DEAD_PARTITION: &str = "naru-dead-partition";
+/// Dead letters: offset of the source record; absent where it was never in a topic.
+pub const DEAD_OFFSET: &str = "naru-dead-offset";
+
+/// Outbox: the event's identity (32 hex digits), the same after every replay.
+pub const IDENTITY: &str = "naru-identity";
