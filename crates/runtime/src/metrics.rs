@@ -1,0 +1,256 @@
+//! The one table of metrics, and the one place that touches the metrics library.
+//!
+//! A new metric is a new row of [`table!`]: the constant, the name in Prometheus style (`naru_`, base units, `_total`
+//! for counters), the labels and a help text. Label values are few and known: never an id, an address or a text.
+
+use std::fmt::Write as _;
+use std::sync::OnceLock;
+
+use metrics::{Key, Label, Level, Metadata, SharedString, Unit, with_recorder};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+/// A handle that counts up; cheap to keep, cheap to call.
+pub use metrics::Counter as CounterHandle;
+/// A handle of a value that goes up and down.
+pub use metrics::Gauge as GaugeHandle;
+/// A handle that records single values, such as durations.
+pub use metrics::Histogram as HistogramHandle;
+
+/// What a metric is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Only goes up.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Many values, counted in buckets.
+    Histogram,
+}
+
+impl Kind {
+    /// The word that Prometheus and the documentation use.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+        }
+    }
+}
+
+/// A row of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Row {
+    /// Full name.
+    pub name: &'static str,
+    /// Counter, gauge or histogram.
+    pub kind: Kind,
+    /// Names of its labels.
+    pub labels: &'static [&'static str],
+    /// What it says, for a person.
+    pub help: &'static str,
+    /// Upper bounds of the buckets of a histogram.
+    pub buckets: &'static [f64],
+}
+
+/// A counter with `N` labels.
+#[derive(Debug)]
+pub struct Counter<const N: usize>(Row);
+
+/// A gauge with `N` labels.
+#[derive(Debug)]
+pub struct Gauge<const N: usize>(Row);
+
+/// A histogram with `N` labels.
+#[derive(Debug)]
+pub struct Histogram<const N: usize>(Row);
+
+impl<const N: usize> Counter<N> {
+    /// The counter of these label values, in the order of the table. Keep it where the path is hot.
+    pub fn of<V: Into<SharedString>>(&self, values: [V; N]) -> CounterHandle {
+        with_recorder(|r| r.register_counter(&key(&self.0, values), &METADATA))
+    }
+
+    /// Counts `n` more.
+    pub fn add<V: Into<SharedString>>(&self, values: [V; N], n: u64) {
+        self.of(values).increment(n);
+    }
+}
+
+impl<const N: usize> Gauge<N> {
+    /// The gauge of these label values, in the order of the table. Keep it where the path is hot.
+    pub fn of<V: Into<SharedString>>(&self, values: [V; N]) -> GaugeHandle {
+        with_recorder(|r| r.register_gauge(&key(&self.0, values), &METADATA))
+    }
+
+    /// Sets the value.
+    pub fn set<V: Into<SharedString>>(&self, values: [V; N], value: f64) {
+        self.of(values).set(value);
+    }
+}
+
+impl<const N: usize> Histogram<N> {
+    /// The histogram of these label values, in the order of the table. Keep it where the path is hot.
+    pub fn of<V: Into<SharedString>>(&self, values: [V; N]) -> HistogramHandle {
+        with_recorder(|r| r.register_histogram(&key(&self.0, values), &METADATA))
+    }
+
+    /// Records a value in the metric's base unit (seconds, bytes).
+    pub fn record<V: Into<SharedString>>(&self, values: [V; N], value: f64) {
+        self.of(values).record(value);
+    }
+}
+
+/// The values of a metric without labels: `X.add(NONE, 1)`.
+pub const NONE: [&str; 0] = [];
+
+const METADATA: Metadata<'static> = Metadata::new("naru", Level::INFO, None);
+
+fn key<V: Into<SharedString>, const N: usize>(row: &Row, values: [V; N]) -> Key {
+    let labels = row.labels.iter().zip(values).map(|(name, value)| Label::new(*name, value));
+    Key::from_parts(row.name, labels.collect::<Vec<_>>())
+}
+
+/// Upper bounds in seconds, from what one machine does to what a person waits for.
+pub const SECONDS: &[f64] = &[
+    0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 2.5, 3.0, 5.0, 10.0, 30.0,
+    60.0,
+];
+/// Upper bounds for counts of things handled together.
+pub const COUNTS: &[f64] =
+    &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0, 5_000.0, 20_000.0];
+
+macro_rules! table {
+    ($($id:ident = $kind:ident $name:literal [$($label:literal),*] $help:literal $(in $buckets:ident)?;)*) => {
+        $(
+            #[doc = concat!("`", $name, "`: ", $help)]
+            pub static $id: $kind<{ <[&str]>::len(&[$($label),*]) }> = $kind(Row {
+                name: $name,
+                kind: Kind::$kind,
+                labels: &[$($label),*],
+                help: $help,
+                buckets: table!(@buckets $($buckets)?),
+            });
+        )*
+
+        /// Every metric, in the order of the table.
+        pub static ALL: &[&Row] = &[$(&$id.0),*];
+    };
+    (@buckets) => { &[] };
+    (@buckets $buckets:ident) => { $buckets };
+}
+
+table! {
+    // Ingress.
+
+    // Processors and the worker.
+
+    // Egress.
+
+    // Every service.
+    BUILD_INFO = Gauge "naru_build_info" ["version", "service"] "1, labelled with what runs";
+    READY = Gauge "naru_ready" [] "1 while every condition of readiness is met";
+}
+
+static PROMETHEUS: OnceLock<PrometheusHandle> = OnceLock::new();
+
+/// Installs the exporter for this process and describes every metric of the table. Calling it again changes nothing.
+///
+/// # Panics
+/// If the process has installed another recorder of the metrics library.
+pub fn install() {
+    PROMETHEUS.get_or_init(|| {
+        let mut builder = PrometheusBuilder::new();
+        for row in ALL.iter().filter(|row| row.kind == Kind::Histogram) {
+            builder = builder
+                .set_buckets_for_metric(Matcher::Full(row.name.to_owned()), row.buckets)
+                .expect("a test holds that every histogram has buckets");
+        }
+        let handle = builder.install_recorder().expect("nothing else installs a recorder");
+        describe_all();
+        handle
+    });
+}
+
+/// Tells the exporter the help text of every metric.
+fn describe_all() {
+    with_recorder(|recorder| {
+        for row in ALL {
+            let unit = [("_seconds", Unit::Seconds), ("_bytes", Unit::Bytes)]
+                .into_iter()
+                .find(|(suffix, _)| row.name.trim_end_matches("_total").ends_with(suffix));
+            let (name, unit, help) = (row.name.into(), unit.map(|(_, unit)| unit), row.help.into());
+            match row.kind {
+                Kind::Counter => recorder.describe_counter(name, unit, help),
+                Kind::Gauge => recorder.describe_gauge(name, unit, help),
+                Kind::Histogram => recorder.describe_histogram(name, unit, help),
+            }
+        }
+    });
+}
+
+/// All metrics in Prometheus's text format; empty before [`install`].
+#[must_use]
+pub fn render() -> String {
+    PROMETHEUS.get().map(PrometheusHandle::render).unwrap_or_default()
+}
+
+/// Empties the exporter's buffers. To be called every few seconds where nobody scrapes, so that they do not grow.
+pub fn upkeep() {
+    if let Some(handle) = PROMETHEUS.get() {
+        handle.run_upkeep();
+    }
+}
+
+/// The table as Markdown, for the documentation.
+#[must_use]
+pub fn markdown() -> String {
+    let mut text = String::from("| metric | kind | labels | what it says |\n|---|---|---|---|\n");
+    for row in ALL {
+        let (name, kind, labels) = (row.name, row.kind.word(), row.labels.join(", "));
+        let _ = writeln!(text, "| `{name}` | {kind} | {labels} | {} |", row.help);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_follow_prometheus() {
+        let mut seen = BTreeSet::new();
+        for row in ALL {
+            let name = row.name;
+            assert!(seen.insert(name), "{name} stands twice");
+            assert!(name.starts_with("naru_"), "{name}");
+            assert!(
+                name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'),
+                "{name}"
+            );
+            assert_eq!(
+                name.ends_with("_total"),
+                row.kind == Kind::Counter,
+                "{name}: `_total` is for counters"
+            );
+            assert!(!name.ends_with("_ms") && !name.contains("_ms_"), "{name}: base units");
+            assert_eq!(row.buckets.is_empty(), row.kind != Kind::Histogram, "{name}: buckets");
+            assert!(row.buckets.is_sorted(), "{name}: buckets rise");
+            assert!(!row.help.is_empty() && !row.help.ends_with('.'), "{name}: help");
+        }
+    }
+
+    #[test]
+    fn what_is_counted_is_rendered_with_labels_and_help() {
+        install();
+        install();
+        BUILD_INFO.set(["0", "test"], 1.0);
+        upkeep();
+        let text = render();
+        assert!(text.contains("naru_build_info{version=\"0\",service=\"test\"} 1"), "{text}");
+        assert!(text.contains("# HELP naru_build_info 1, labelled with what runs"), "{text}");
+    }
+}
