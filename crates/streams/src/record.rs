@@ -1,5 +1,7 @@
 //! What goes into a task and what comes out.
 
+use std::collections::BTreeMap;
+
 use crate::{AppendTime, EventTime, Millis, Offset};
 
 /// A source record, borrowed from the client that read it.
@@ -93,11 +95,13 @@ pub struct DeadLetter {
     pub detail: String,
 }
 
-/// Something that must happen in the same transaction as the commit of its source record.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Effect {
-    /// Write a record.
-    Emit(Output),
-    /// Write a dead letter.
-    Dead(DeadLetter),
+/// What must be written in the same transaction as the commit of the source records.
+#[derive(Default, Clone, PartialEq, Eq)]
+pub struct Effects {
+    /// Records to write, in order.
+    pub outputs: Vec<Output>,
+    /// Dead letters to write, in order.
+    pub dead: Vec<DeadLetter>,
+    /// How many records were filtered, by reason code.
+    pub filtered: BTreeMap<&'static str, u64>,
 }

@@ -1,0 +1,156 @@
+//! The reorder buffer: each conversation leaves in order of event time, after a hold that is counted in task time.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+
+use crate::dedupe::KeyMap;
+use crate::{AppendTime, EventTime, Millis, Minute, Offset, TaskTime};
+
+/// How long, at least, it is remembered what a conversation has released, in ms of task time.
+const REMEMBERED: Millis = 10 * 60 * 1000;
+
+/// Where a message stands in its conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SortKey {
+    /// The event time, but no later than append time + hold: one event from the future delays nobody.
+    pub(crate) time: i64,
+    pub(crate) sequence: u64,
+    pub(crate) offset: Offset,
+}
+
+/// A message in the buffer.
+pub(crate) struct Held<M> {
+    pub(crate) sort: SortKey,
+    /// Task time at which it leaves.
+    pub(crate) due: i64,
+    pub(crate) append_time: AppendTime,
+    pub(crate) event_time: EventTime,
+    pub(crate) key: u128,
+    pub(crate) minute: Minute,
+    pub(crate) bytes: usize,
+    pub(crate) message: M,
+}
+
+/// When a record is due, and where it then is. Ordered by due time, then offset.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Due {
+    due: i64,
+    offset: Offset,
+    sort: SortKey,
+    conversation: u128,
+}
+
+/// The buffer of one task.
+pub(crate) struct Reorder<M> {
+    /// Held messages by conversation, sorted.
+    held: KeyMap<VecDeque<Held<M>>>,
+    due: BinaryHeap<Reverse<Due>>,
+    frontier: Frontier,
+    bytes: usize,
+    count: usize,
+}
+
+impl<M> Reorder<M> {
+    pub(crate) fn new() -> Self {
+        Self {
+            held: KeyMap::default(),
+            due: BinaryHeap::new(),
+            frontier: Frontier::default(),
+            bytes: 0,
+            count: 0,
+        }
+    }
+
+    /// By how much a message that sorts at `sort` comes after one that has left already; `None` if it does not.
+    pub(crate) fn lateness(&self, conversation: u128, sort: SortKey) -> Option<Millis> {
+        let released = self.frontier.get(conversation)?;
+        (sort < released).then_some(released.time - sort.time)
+    }
+
+    /// Holds a message until it is due.
+    pub(crate) fn hold(&mut self, conversation: u128, held: Held<M>) {
+        self.bytes += held.bytes;
+        self.count += 1;
+        self.due.push(Reverse(Due {
+            due: held.due,
+            offset: held.sort.offset,
+            sort: held.sort,
+            conversation,
+        }));
+        let queue = self.held.entry(conversation).or_default();
+        let place = queue.partition_point(|other| other.sort < held.sort);
+        queue.insert(place, held);
+    }
+
+    /// Notes that a message has left: what sorts before it from now on is late.
+    pub(crate) fn passed(&mut self, conversation: u128, sort: SortKey, now: TaskTime) {
+        self.frontier.pass(conversation, sort, now);
+    }
+
+    /// Takes out the record that is due the longest, with all of its conversation that sort before it, if any is due
+    /// at `now`. They come in order.
+    pub(crate) fn pop_due(&mut self, now: TaskTime) -> Option<VecDeque<Held<M>>> {
+        while self.due.peek().is_some_and(|Reverse(next)| next.due <= now.0) {
+            let Reverse(next) = self.due.pop().expect("peeked");
+            let Some(queue) = self.held.get_mut(&next.conversation) else { continue };
+            let Ok(index) = queue.binary_search_by_key(&next.sort, |held| held.sort) else { continue };
+            let released = if index + 1 == queue.len() {
+                self.held.remove(&next.conversation).expect("found above")
+            } else {
+                queue.drain(..=index).collect()
+            };
+            for held in &released {
+                self.bytes -= held.bytes;
+                self.count -= 1;
+            }
+            self.passed(next.conversation, next.sort, now);
+            return Some(released);
+        }
+        None
+    }
+
+    /// Task time at which the next held record is due.
+    pub(crate) fn next_due(&mut self) -> Option<i64> {
+        while let Some(Reverse(next)) = self.due.peek() {
+            let queue = self.held.get(&next.conversation);
+            if queue.is_some_and(|queue| queue.binary_search_by_key(&next.sort, |held| held.sort).is_ok()) {
+                return Some(next.due);
+            }
+            self.due.pop();
+        }
+        None
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.count
+    }
+}
+
+/// What each conversation has released last, in two generations, so that forgetting costs nothing.
+#[derive(Default)]
+struct Frontier {
+    current: KeyMap<SortKey>,
+    previous: KeyMap<SortKey>,
+    generation: i64,
+}
+
+impl Frontier {
+    fn get(&self, conversation: u128) -> Option<SortKey> {
+        self.current.get(&conversation).or_else(|| self.previous.get(&conversation)).copied()
+    }
+
+    fn pass(&mut self, conversation: u128, sort: SortKey, now: TaskTime) {
+        let generation = now.0.div_euclid(REMEMBERED);
+        if generation > self.generation {
+            let last = std::mem::take(&mut self.current);
+            self.previous = if generation == self.generation + 1 { last } else { KeyMap::default() };
+            self.generation = generation;
+        }
+        let reached = self.get(conversation).map_or(sort, |released| released.max(sort));
+        self.current.insert(conversation, reached);
+    }
+}
