@@ -1,12 +1,16 @@
 //! Every adapter: configuration, clock, metrics, TLS, shutdown, the Kafka worker and the sled store.
 
+pub mod admin;
 pub mod clock;
 pub mod config;
 pub mod kafka;
+pub mod logging;
 pub mod metrics;
 pub mod secret;
 pub mod shutdown;
+pub mod tls;
 
+pub use admin::Readiness;
 pub use clock::Clock;
 pub use secret::Secret;
 pub use shutdown::Shutdown;
