@@ -1,1 +1,55 @@
-//! The chain: parse, filter, dedupe, reorder, identify, map
+//! The chain: parse → filter → dedupe → reorder → identify → map, once for each direction.
+//!
+//! Pure: no clock, socket, file or Kafka type. Everything that can fail does so in `parse`; the later steps are
+//! total. Masking of personal data is not here yet: it will stand between `identify` and `map`. Until then the
+//! text of a message goes on as it was written; platform ids do not, they end in `identify`.
+
+mod dedupe;
+mod genesys;
+mod head;
+mod identity;
+mod json;
+mod line;
+mod message;
+mod settings;
+mod split;
+mod to_genesys;
+mod to_line;
+
+pub use dedupe::{EventKey, derived_identity, event_hash, identity_text};
+pub use identity::{MEMBER_TAG_HEX, People, REMEMBERED_PERSONS, person_guid};
+pub use message::Message;
+pub use settings::{Account, Framings, Settings};
+pub use split::{LINE_OBJECTS, LINE_UNITS, split};
+use streams::Chain;
+
+/// `webhooks.line` → `outbox.genesys`.
+///
+/// A chain belongs to one task and is dropped with it: it remembers which persons it has written to
+/// `state.identity`, and that memory must not outlive a commit that failed.
+#[must_use]
+pub fn line_to_genesys(settings: &Settings, people: impl People) -> Chain<Message> {
+    let parse = line::Parser::new(settings);
+    let mut identify = identity::Identify::new(settings, people);
+    let map = to_genesys::Writer::new(settings);
+    Chain::parse(move |record| parse.parse(record))
+        .filter(Message::filtered)
+        .dedupe(Message::event)
+        .reorder(settings.hold_line_ms, Message::placed)
+        .identify(move |message, out| identify.identify(message, out))
+        .map(move |released, out| map.write(released, out))
+}
+
+/// `webhooks.genesys` → `outbox.line`. For whom it is made, see [`line_to_genesys`].
+#[must_use]
+pub fn genesys_to_line(settings: &Settings, people: impl People) -> Chain<Message> {
+    let parse = genesys::Parser::new(settings);
+    let mut identify = identity::Identify::new(settings, people);
+    let map = to_line::Writer::new(settings);
+    Chain::parse(move |record| parse.parse(record))
+        .filter(Message::filtered)
+        .dedupe(Message::event)
+        .reorder(settings.hold_genesys_ms, Message::placed)
+        .identify(move |message, out| identify.identify(message, out))
+        .map(move |released, out| map.write(released, out))
+}

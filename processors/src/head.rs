@@ -1,0 +1,83 @@
+//! The headers that ingress writes, and the checks that both sources share.
+
+use schemas::{Reason, WEBHOOK_BODY_LIMIT, header};
+use streams::Record;
+
+/// Why a record cannot be parsed: a reason code, and a detail without payload.
+pub(crate) type Refusal = (&'static str, String);
+
+/// What the headers of a raw record say. `naru-redelivery` is not read: duplicates come without the flag too, so
+/// nothing may hang on it.
+pub(crate) struct Head<'a> {
+    pub(crate) account: &'a str,
+    pub(crate) event_time: i64,
+    pub(crate) received: i64,
+    pub(crate) event_id: Option<&'a str>,
+    pub(crate) event_type: Option<&'a str>,
+}
+
+pub(crate) fn refuse(reason: Reason, detail: impl Into<String>) -> Refusal {
+    (reason.code(), detail.into())
+}
+
+impl<'a> Head<'a> {
+    pub(crate) fn of(record: &Record<'a>) -> Result<Self, Refusal> {
+        let (mut account, mut event_time, mut received) = (None, None, None);
+        let (mut event_id, mut event_type) = (None, None);
+        for (name, value) in record.headers {
+            let slot = match *name {
+                header::ACCOUNT => &mut account,
+                header::EVENT_TIME => &mut event_time,
+                header::RECEIVED => &mut received,
+                header::EVENT_ID => &mut event_id,
+                header::EVENT_TYPE => &mut event_type,
+                _ => continue,
+            };
+            if slot.is_none() {
+                *slot = std::str::from_utf8(value).ok();
+            }
+        }
+        let required = |name: &str, value: Option<&'a str>| {
+            value.ok_or_else(|| refuse(Reason::NoHeaders, format!("no header {name}, or not text")))
+        };
+        let millis = |name: &str, value: Option<&'a str>| {
+            let text = required(name, value)?;
+            text.parse::<i64>()
+                .map_err(|_| refuse(Reason::NoHeaders, format!("header {name}: not a number of ms")))
+        };
+        Ok(Self {
+            account: required(header::ACCOUNT, account)?,
+            event_time: millis(header::EVENT_TIME, event_time)?,
+            received: millis(header::RECEIVED, received)?,
+            event_id: event_id.filter(|id| !id.is_empty()),
+            event_type,
+        })
+    }
+}
+
+/// The value as text.
+///
+/// It is bounded by what ingress takes: a message's text is never longer than its event, so that the outbox record
+/// of an event within this bound is within the topic's.
+pub(crate) fn text<'a>(record: &Record<'a>) -> Result<&'a str, Refusal> {
+    if record.value.len() > WEBHOOK_BODY_LIMIT {
+        let detail =
+            format!("{} bytes; at most {WEBHOOK_BODY_LIMIT} fit an outbox record", record.value.len());
+        return Err(refuse(Reason::TooLarge, detail));
+    }
+    std::str::from_utf8(record.value)
+        .map_err(|e| refuse(Reason::NotJson, format!("not UTF-8 from byte {} on", e.valid_up_to())))
+}
+
+/// A JSON error without the payload that serde would quote.
+pub(crate) fn unreadable(error: &serde_json::Error) -> Refusal {
+    let (line, column) = (error.line(), error.column());
+    if error.is_data() {
+        refuse(
+            Reason::MissingField,
+            format!("a field is doubled or of another type, line {line}, column {column}"),
+        )
+    } else {
+        refuse(Reason::NotJson, format!("not JSON from line {line}, column {column} on"))
+    }
+}

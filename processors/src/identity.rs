@@ -1,0 +1,155 @@
+//! Identify: the person's GUID instead of the platform's id, and the table that leads back.
+
+use std::collections::HashSet;
+use std::fmt::Write;
+
+use hmac::{Hmac, Mac};
+use schemas::{Codec, IdentityEntry, Person, Topic};
+use sha2::Sha256;
+use streams::Output;
+use uuid::{Builder, Uuid};
+
+use crate::message::{Message, Speaker, Who};
+use crate::settings::Settings;
+
+/// Hex digits of the tag that tells the members of a group apart.
+pub const MEMBER_TAG_HEX: usize = 4;
+/// Persons that a chain remembers having written to the table, so that a burst writes each once. At this number it
+/// forgets them all: what follows may write one a second time, which the compacted topic absorbs.
+pub const REMEMBERED_PERSONS: usize = 10_000;
+/// Aliases that are followed: a person whose platform id changed more often keeps the GUID reached by then.
+const ALIASES_FOLLOWED: usize = 4;
+const CHANNEL: &str = "line";
+
+/// The identity table as a chain sees it: GUID → address, alias → GUID.
+pub trait People: Send + 'static {
+    /// The GUID that `guid` stands for, where it is an alias.
+    fn alias(&self, guid: &str) -> Option<String>;
+    /// Whether the table has an entry for `guid`.
+    fn known(&self, guid: &str) -> bool;
+}
+
+/// The HMAC that GUIDs are made with, keyed once.
+#[derive(Clone)]
+pub(crate) struct Key(Hmac<Sha256>);
+
+impl Key {
+    pub(crate) fn new(key: &[u8]) -> Self {
+        Self(Hmac::new_from_slice(key).expect("HMAC takes a key of any length"))
+    }
+
+    /// Parts with a zero between them: no account name holds one.
+    fn mac(&self, parts: &[&str]) -> [u8; 32] {
+        let mut mac = self.0.clone();
+        for (i, part) in parts.iter().enumerate() {
+            if i > 0 {
+                mac.update(&[0]);
+            }
+            mac.update(part.as_bytes());
+        }
+        mac.finalize().into_bytes().into()
+    }
+
+    fn person(&self, account: &str, address: &str) -> Uuid {
+        let mac = self.mac(&[CHANNEL, account, address]);
+        let (half, _) = mac.split_first_chunk::<16>().expect("the MAC has 32 bytes");
+        Builder::from_custom_bytes(*half).into_uuid()
+    }
+
+    /// What an agent sees of a group's member. Made for one group: elsewhere the same person has another tag.
+    fn member(&self, account: &str, group: &str, user: &str) -> String {
+        let mut tag = String::with_capacity(MEMBER_TAG_HEX);
+        for byte in self.mac(&["line-member", account, group, user]).iter().take(MEMBER_TAG_HEX / 2) {
+            let _ = write!(tag, "{byte:02x}");
+        }
+        tag
+    }
+}
+
+/// The GUID (UUID version 8) of a LINE address: the first 16 bytes of
+/// `HMAC-SHA256(key, "line" 00 account 00 address)`.
+#[must_use]
+pub fn person_guid(key: &[u8], account: &str, address: &str) -> String {
+    Key::new(key).person(account, address).hyphenated().to_string()
+}
+
+/// The step: replaces the address by the GUID and writes the table where it lacks the person.
+pub(crate) struct Identify<P> {
+    key: Key,
+    people: P,
+    codec: Codec<IdentityEntry>,
+    written: HashSet<Uuid>,
+    remembered: usize,
+}
+
+impl<P: People> Identify<P> {
+    pub(crate) fn new(settings: &Settings, people: P) -> Self {
+        Self {
+            key: Key::new(&settings.identity_key),
+            people,
+            codec: Codec::new(settings.framings.identity),
+            written: HashSet::new(),
+            remembered: REMEMBERED_PERSONS,
+        }
+    }
+
+    pub(crate) fn identify(&mut self, message: &mut Message, out: &mut Vec<Output>) {
+        match &mut message.who {
+            Who::Person { guid, .. } => {
+                if let Some(person) = self.follow(guid) {
+                    *guid = person;
+                }
+            }
+            Who::Address { address, speaker } => {
+                let account = &message.account.name;
+                let own = self.key.person(account, address);
+                let prefix = match speaker {
+                    Speaker::Alone => String::new(),
+                    Speaker::Unnamed => "[member] ".to_owned(),
+                    Speaker::Member(user) => format!("[member {}] ", self.key.member(account, address, user)),
+                };
+                let mut guid = own.hyphenated().to_string();
+                match self.follow(&guid) {
+                    Some(person) => guid = person,
+                    None => self.introduce(own, &guid, account, address, out),
+                }
+                message.who = Who::Person { guid, prefix };
+            }
+        }
+    }
+
+    /// Where an alias leads, or `None` if `guid` is none.
+    fn follow(&self, guid: &str) -> Option<String> {
+        let mut person = self.people.alias(guid)?;
+        for _ in 1..ALIASES_FOLLOWED {
+            match self.people.alias(&person) {
+                Some(next) => person = next,
+                None => break,
+            }
+        }
+        Some(person)
+    }
+
+    fn introduce(&mut self, own: Uuid, guid: &str, account: &str, address: &str, out: &mut Vec<Output>) {
+        if self.written.contains(&own) || self.people.known(guid) {
+            return;
+        }
+        if self.written.len() >= self.remembered {
+            self.written.clear();
+        }
+        self.written.insert(own);
+        let person =
+            Person { channel: CHANNEL.to_owned(), account: account.to_owned(), address: address.to_owned() };
+        let entry = IdentityEntry { guid: guid.to_owned(), person: Some(person), alias_of: None };
+        out.push(Output {
+            topic: Topic::Identity.name(),
+            key: guid.as_bytes().to_vec(),
+            partition_by: None,
+            headers: Vec::new(),
+            value: self.codec.encode(&entry),
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+//! Reading JSON leniently: one odd field must not cost the message.
+
+use std::borrow::Cow;
+
+use serde::de::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+/// A field that should be a string. A number keeps its digits exactly, so that ids beyond 2^53 survive; a lone
+/// surrogate becomes U+FFFD; anything else reads as empty.
+#[derive(Default)]
+pub(crate) struct Loose<'a>(pub(crate) Cow<'a, str>);
+
+/// [`Loose`], owned.
+#[derive(Default)]
+pub(crate) struct Text(pub(crate) String);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Loose<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(loose(<&RawValue>::deserialize(deserializer)?.get())))
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(Loose::deserialize(deserializer)?.0.into_owned()))
+    }
+}
+
+impl Loose<'_> {
+    pub(crate) fn into_owned(self) -> String {
+        self.0.into_owned()
+    }
+}
+
+impl std::ops::Deref for Loose<'_> {
+    type Target = str;
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::ops::Deref for Text {
+    type Target = str;
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+fn loose(raw: &str) -> Cow<'_, str> {
+    match raw.as_bytes().first() {
+        Some(b'"') => string(raw),
+        Some(b'-' | b'0'..=b'9') => Cow::Borrowed(raw),
+        _ => Cow::Borrowed(""),
+    }
+}
+
+/// The text of a JSON string that is known to be well formed.
+fn string(raw: &str) -> Cow<'_, str> {
+    let inner = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or_default();
+    if !inner.as_bytes().contains(&b'\\') {
+        return Cow::Borrowed(inner);
+    }
+    match serde_json::from_str::<String>(raw) {
+        Ok(text) => Cow::Owned(text),
+        Err(_) => Cow::Owned(without_surrogates(raw)),
+    }
+}
+
+/// serde_json refuses a lone surrogate in text, but not in bytes: there it stands as the three bytes that UTF-8
+/// would have for it, of which the first is always `ED`.
+fn without_surrogates(raw: &str) -> String {
+    struct Bytes(Vec<u8>);
+    impl<'de> Deserialize<'de> for Bytes {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct Visitor;
+            impl serde::de::Visitor<'_> for Visitor {
+                type Value = Bytes;
+                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str("a string")
+                }
+                fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Bytes, E> {
+                    Ok(Bytes(bytes.to_vec()))
+                }
+            }
+            deserializer.deserialize_bytes(Visitor)
+        }
+    }
+    let bytes = serde_json::from_str::<Bytes>(raw).map(|b| b.0).unwrap_or_default();
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        if chunk.invalid().first() == Some(&0xED) {
+            text.push(char::REPLACEMENT_CHARACTER);
+        }
+    }
+    text
+}
+
+/// The elements of an array that can be read; none where it is absent or no array.
+pub(crate) fn list<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Vec<T> {
+    let elements: Vec<&RawValue> =
+        raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
+    elements.into_iter().filter_map(|element| serde_json::from_str(element.get()).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_and_numbers_keep_every_digit() {
+        let cases = [
+            (r#""abc""#, "abc"),
+            (r#""a\n\u0e2a\ud83d\ude4f""#, "a\nส🙏"),
+            ("461230966842064897", "461230966842064897"),
+            ("-0.10", "-0.10"),
+            ("1e400", "1e400"),
+            ("null", ""),
+            ("true", ""),
+            (r#"{"a":1}"#, ""),
+            ("[1]", ""),
+            (r#""\ud83d""#, "\u{FFFD}"),
+            (r#""a\ud83d\u0e2a\udc00\\""#, "a\u{FFFD}ส\u{FFFD}\\"),
+            (r#""""#, ""),
+        ];
+        for (json, expected) in cases {
+            assert_eq!(&*serde_json::from_str::<Loose<'_>>(json).unwrap(), expected, "{json}");
+            assert_eq!(&*serde_json::from_str::<Text>(json).unwrap(), expected, "{json}");
+            assert!(expected.len() <= json.len(), "a text is never longer than its JSON");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Runs one of the chains over records and says what came of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use processors::{Account, Framings, Message, People, Settings, genesys_to_line, line_to_genesys};
+use schemas::{Reason, header};
+use streams::{
+    AppendTime, Chain, Counts, DedupeSet, Effects, Limits, MemoryBlocks, Offset, Position, Record, Task,
+    TaskTime,
+};
+
+/// The time of every event, unless a test says otherwise.
+pub(crate) const EVENT_TIME: i64 = 1_790_000_000_000;
+/// When ingress had it.
+pub(crate) const RECEIVED: i64 = EVENT_TIME + 100;
+pub(crate) const INTEGRATION: &str = "a2171742-7359-41cf-aa68-ad5049250806";
+const HOLD: i64 = 2_000;
+const DAY: i64 = 24 * 60 * 60 * 1000;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    LineToGenesys,
+    GenesysToLine,
+}
+
+/// A raw record, as ingress writes it.
+#[derive(Clone)]
+pub(crate) struct Raw {
+    pub(crate) key: String,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) value: Vec<u8>,
+}
+
+/// An identity table that stays as it is.
+#[derive(Default)]
+pub(crate) struct Table {
+    pub(crate) known: BTreeSet<String>,
+    pub(crate) aliases: BTreeMap<String, String>,
+}
+
+impl People for Table {
+    fn alias(&self, guid: &str) -> Option<String> {
+        self.aliases.get(guid).cloned()
+    }
+    fn known(&self, guid: &str) -> bool {
+        self.known.contains(guid)
+    }
+}
+
+pub(crate) fn settings() -> Settings {
+    let account = |name: &str, integration: &str, market: Option<&str>, brand: Option<&str>| Account {
+        name: name.into(),
+        genesys: "main".into(),
+        integration: integration.into(),
+        market: market.map(str::to_owned),
+        brand: brand.map(str::to_owned),
+    };
+    Settings {
+        accounts: vec![
+            account("line-th", INTEGRATION, Some("Thailand"), Some("Retail_Thai")),
+            account("line-jp", "b2171742-7359-41cf-aa68-ad5049250806", None, None),
+        ],
+        hold_line_ms: HOLD,
+        hold_genesys_ms: HOLD,
+        identity_key: b"a key for tests".to_vec(),
+        framings: Framings::SINGLE_OBJECT,
+    }
+}
+
+impl Raw {
+    /// With the headers that ingress takes from the event itself.
+    pub(crate) fn new(direction: Direction, key: &str, value: &[u8]) -> Self {
+        let (account, id) = match direction {
+            Direction::LineToGenesys => ("line-th", "webhookEventId"),
+            Direction::GenesysToLine => (INTEGRATION, "id"),
+        };
+        let mut headers = BTreeMap::from([
+            (header::ACCOUNT.to_owned(), account.to_owned()),
+            (header::EVENT_TIME.to_owned(), EVENT_TIME.to_string()),
+            (header::RECEIVED.to_owned(), RECEIVED.to_string()),
+        ]);
+        let event: serde_json::Value = serde_json::from_slice(value).unwrap_or_default();
+        for (name, field) in [(header::EVENT_ID, id), (header::EVENT_TYPE, "type")] {
+            if let Some(text) = event[field].as_str() {
+                headers.insert(name.to_owned(), text.to_owned());
+            }
+        }
+        Self { key: key.to_owned(), headers, value: value.to_vec() }
+    }
+}
+
+/// What became of the records, once all holds are over.
+pub(crate) fn run(direction: Direction, people: Table, records: &[Raw]) -> (Effects, Counts) {
+    let settings = settings();
+    let chain: Chain<Message> = match direction {
+        Direction::LineToGenesys => line_to_genesys(&settings, people),
+        Direction::GenesysToLine => genesys_to_line(&settings, people),
+    };
+    let limits = Limits {
+        dedupe_retention: 30 * DAY,
+        source_retention: 7 * DAY,
+        too_old: Reason::TooOld.code(),
+        too_far_in_future: Reason::TooFarInFuture.code(),
+    };
+    let dedupe = DedupeSet::open(MemoryBlocks::default()).unwrap();
+    let mut task = Task::new(chain, limits, dedupe, Position(0), Counts::default());
+    for (offset, raw) in (0..).zip(records) {
+        let headers: Vec<(&str, &[u8])> =
+            raw.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        let record = Record {
+            offset: Offset(offset),
+            append_time: AppendTime(RECEIVED + offset),
+            key: raw.key.as_bytes(),
+            value: &raw.value,
+            headers: &headers,
+        };
+        task.process(&record).unwrap();
+    }
+    task.advance(TaskTime(RECEIVED + DAY));
+    assert_eq!(task.held(), 0);
+    (task.take_effects(), *task.counts())
+}
