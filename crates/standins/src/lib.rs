@@ -1,1 +1,30 @@
-//! Stand-ins of Genesys Cloud and LINE, built from their contracts
+//! Stand-ins of Genesys Cloud and LINE, built from their contracts, with the traffic and the audit that show
+//! whether a bridge between them keeps its promises.
+//!
+//! They share no code with the product: what both would have wrong, neither could find.
+
+mod clock;
+mod control;
+mod fault;
+mod genesys;
+mod http;
+mod ids;
+mod ledger;
+mod line;
+mod rate;
+mod server;
+pub mod sign;
+mod webhook;
+
+pub use clock::{Clock, iso, parse_iso};
+pub use fault::{Fault, Kind};
+pub use genesys::{
+    AgentMessage, Genesys, GenesysSetup, GenesysStats, Integration, OAuthClient, Outbound, Received,
+    UnknownPerson,
+};
+pub use http::{Client, NoAnswer};
+pub use ledger::Ledger;
+pub use line::{Channel, Line, LineSetup, LineStats, Sent, Webhook, redelivered, text_event};
+pub use rate::{Admission, SlidingLog};
+pub use server::{Cut, Setup, Standins};
+pub use webhook::{Attempt, Delivery, Schedule};
