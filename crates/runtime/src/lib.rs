@@ -8,7 +8,10 @@ pub mod logging;
 pub mod metrics;
 pub mod secret;
 pub mod shutdown;
+pub mod store;
+pub mod table;
 pub mod tls;
+pub mod worker;
 
 pub use admin::Readiness;
 pub use clock::Clock;

@@ -143,8 +143,32 @@ macro_rules! table {
 
 table! {
     // Ingress.
+    INGRESS_REQUESTS = Counter "naru_ingress_requests_total" ["source", "status"] "webhook requests answered, by HTTP status";
+    INGRESS_REQUEST_SECONDS = Histogram "naru_ingress_request_seconds" ["source"] "from a request's head to its answer" in SECONDS;
+    INGRESS_RECORDS = Counter "naru_ingress_records_total" ["source"] "raw records that the broker has acknowledged";
+    INGRESS_DEAD_LETTERS = Counter "naru_ingress_dead_letters_total" ["source", "reason"] "dead letters that the broker has acknowledged";
+    INGRESS_BODY_BYTES = Counter "naru_ingress_body_bytes_total" ["source"] "bytes of the bodies answered 200";
+    INGRESS_APPEND_FAILURES = Counter "naru_ingress_append_failures_total" ["source", "cause"] "requests answered 503 because not every record was acknowledged";
+    INGRESS_CONNECTIONS = Gauge "naru_ingress_connections" [] "connections open";
+    INGRESS_CONNECTIONS_FULL = Counter "naru_ingress_connections_full_total" [] "times that a new connection had to wait for a place";
+    INGRESS_CONNECTIONS_CUT = Counter "naru_ingress_connections_cut_total" ["cause"] "connections ended by us or by a fault, by cause";
 
     // Processors and the worker.
+    RECORDS = Counter "naru_records_total" ["source", "outcome"] "source records that have ended: released, duplicate, filtered, dead";
+    FILTERED = Counter "naru_filtered_total" ["source", "reason"] "source records that carry no message, by reason";
+    PROCESSOR_DEAD = Counter "naru_processor_dead_total" ["source", "reason"] "source records that cannot be processed, by reason";
+    LATE = Counter "naru_late_total" ["source"] "messages that came too late to stand in order and left at once";
+    HOLD_CUT = Counter "naru_hold_cut_total" ["source"] "messages that left before their hold was over, since the buffers were full";
+    HELD = Gauge "naru_held" ["source", "thread"] "messages in the reorder buffers";
+    HELD_BYTES = Gauge "naru_held_bytes" ["thread"] "bytes in the reorder buffers";
+    TASKS = Gauge "naru_tasks" ["thread"] "source partitions that a stream thread works on";
+    UNREAD = Gauge "naru_unread" ["topic", "thread"] "records between a stream thread's positions and the ends of its partitions";
+    COMMIT_SECONDS = Histogram "naru_commit_seconds" [] "time of a commit, from the last record to the broker's answer" in SECONDS;
+    COMMIT_RECORDS = Histogram "naru_commit_records" [] "records that one commit ends" in COUNTS;
+    RESTORE_SECONDS = Histogram "naru_restore_seconds" [] "time from the assignment of a partition to its first record" in SECONDS;
+    THREAD_RESTARTS = Counter "naru_thread_restarts_total" [] "stream threads that dropped their tasks and began anew";
+    OFFSETS_LOST = Counter "naru_offsets_lost_total" ["topic"] "source records that were gone before they were read";
+    TABLE_RECORDS = Counter "naru_table_records_total" ["topic"] "records that a table has read";
 
     // Egress.
 

@@ -105,7 +105,7 @@ impl ServerTls {
                 Ok(true) => tracing::info!("certificate renewed"),
                 Ok(false) => {}
                 Err(error) => {
-                    tracing::error!(%error, "certificate cannot be reloaded, the old one stays in use")
+                    tracing::error!(%error, "certificate cannot be reloaded, the old one stays in use");
                 }
             }
         }

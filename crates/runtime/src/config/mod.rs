@@ -1,4 +1,20 @@
 //! The configuration: one TOML file, read whole and checked before any port opens.
+//!
+//! Text and environment become a tree ([`schema()`] says which keys there are), the tree becomes [`Config`], and rules
+//! between keys are checked last. Whatever is wrong is told at once, each mistake with its path and its remedy.
+
+mod build;
+mod check;
+mod environment;
+mod example;
+mod mistake;
+mod reader;
+mod schema;
+mod tree;
+mod value;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -6,6 +22,44 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::Secret;
+
+pub use environment::Environment;
+pub use example::example;
+pub use mistake::{Mistake, Mistakes};
+pub use schema::{Fallback, Field, Kind, REGIONS, is_environment_name, schema};
+
+/// Reads a configuration from the text of a TOML file and the environment.
+///
+/// # Errors
+/// All mistakes at once.
+pub fn parse(text: &str, environment: &Environment) -> Result<Config, Mistakes> {
+    let mut mistakes = Mistakes::default();
+    let mut tree = tree::parse(text, &mut mistakes);
+    // Nothing can be said about keys of a file that could not be read.
+    mistakes.clone().or(())?;
+    tree::overlay(&mut tree, environment, &mut mistakes);
+    tree::unknown_keys(&tree, &mut mistakes);
+    let mut reader = reader::Reader::new(&tree, environment, mistakes);
+    let config = build::config(&mut reader);
+    check::rules(&config, &mut reader.mistakes);
+    reader.mistakes.or(config)
+}
+
+/// Reads a configuration file with the real environment.
+///
+/// # Errors
+/// All mistakes at once; a file that cannot be read is one.
+pub fn load(file: &std::path::Path) -> Result<Config, Mistakes> {
+    match std::fs::read_to_string(file) {
+        Ok(text) => parse(&text, &Environment::real()),
+        Err(error) => {
+            let mut mistakes = Mistakes::default();
+            let what = format!("cannot be read: {}", error.kind());
+            mistakes.add(&file.display().to_string(), what, "name the file with --config or NARU_CONFIG");
+            Err(mistakes)
+        }
+    }
+}
 
 /// Everything that can be configured.
 #[derive(Debug, Clone)]

@@ -1,0 +1,251 @@
+//! A compacted topic as a table: read from its front by a thread of its own, kept in sled, looked up by key.
+//!
+//! A miss is "not yet" until the table has read on to the end that the topic had after the miss: [`Table::find`]
+//! waits for that, [`Table::get`] does not.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::Message;
+use rdkafka::{Offset, TopicPartitionList};
+use streams::StoreFault;
+use tokio::sync::{oneshot, watch};
+
+use crate::kafka::{LogContext, consumer_config};
+use crate::shutdown::Shutdown;
+use crate::store::{StateStore, fault};
+use crate::{config, metrics};
+
+/// How long a miss waits for the table to reach the topic's end before it is an error.
+const CATCH_UP: Duration = Duration::from_secs(10);
+/// For one request to the broker about the topic.
+const REQUEST: Duration = Duration::from_secs(10);
+/// Longest wait for a record before requests are looked at.
+const POLL: Duration = Duration::from_millis(10);
+
+/// Why a look-up has no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TableError {
+    /// The state store failed.
+    Store(String),
+    /// The topic's end could not be reached in time; ask again.
+    Behind,
+}
+
+impl std::fmt::Display for TableError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Store(error) => write!(f, "the table's store failed: {error}"),
+            Self::Behind => f.write_str("the table has not reached the end of its topic"),
+        }
+    }
+}
+
+impl std::error::Error for TableError {}
+
+struct CatchUp {
+    partition: i32,
+    reply: oneshot::Sender<()>,
+}
+
+/// A table. Clones share it.
+#[derive(Clone)]
+pub struct Table {
+    tree: sled::Tree,
+    requests: mpsc::Sender<CatchUp>,
+    loaded: watch::Receiver<bool>,
+    partitions: i32,
+}
+
+impl Table {
+    /// Starts to read `topic` (its full name) in a thread of its own, which ends with `shutdown`.
+    ///
+    /// # Errors
+    /// If the topic is not there, the broker not to be reached, or the store fails.
+    pub fn start(
+        kafka: &config::Kafka,
+        topic: &str,
+        store: &Arc<StateStore>,
+        shutdown: &Shutdown,
+    ) -> Result<Self, String> {
+        let read = |error: StoreFault| error.to_string();
+        let tree = store.tree(&format!("table/{topic}")).map_err(read)?;
+        let positions = store.tree(&format!("table-positions/{topic}")).map_err(read)?;
+        let mut client = consumer_config(kafka, "naru-table");
+        client.set("enable.partition.eof", "true").set("auto.offset.reset", "earliest");
+        let consumer: BaseConsumer<LogContext> =
+            client.create_with_context(LogContext).map_err(|error| error.to_string())?;
+        let partitions = partition_count(&consumer, topic)?;
+        let (requests, receiver) = mpsc::channel();
+        let (loaded_sender, loaded) = watch::channel(false);
+        let mut reader = Reader {
+            consumer,
+            topic: topic.to_owned(),
+            tree: tree.clone(),
+            positions,
+            unread: (0..partitions).collect(),
+            waiting: HashMap::new(),
+            loaded: loaded_sender,
+            _store: Arc::clone(store),
+        };
+        reader.assign(partitions)?;
+        let shutdown = shutdown.clone();
+        std::thread::Builder::new()
+            .name("table".into())
+            .spawn(move || reader.run(&receiver, &shutdown))
+            .map_err(|error| error.to_string())?;
+        Ok(Self { tree, requests, loaded, partitions })
+    }
+
+    /// Waits until the table has once reached the end of its topic.
+    pub async fn loaded(&self) {
+        let mut loaded = self.loaded.clone();
+        // The reader only ends with the process; a closed channel then needs no answer.
+        let _ = loaded.wait_for(|loaded| *loaded).await;
+    }
+
+    /// Whether the table has once reached the end of its topic.
+    #[must_use]
+    pub fn is_loaded(&self) -> bool {
+        *self.loaded.borrow()
+    }
+
+    /// The value of `key` as far as the table has read.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, TableError> {
+        let value = self.tree.get(key).map_err(|error| TableError::Store(fault(&error).0))?;
+        Ok(value.map(|value| value.to_vec()))
+    }
+
+    /// The value of `key`, `None` only if the topic did not hold it at the time of the call.
+    ///
+    /// # Errors
+    /// If the store fails, or the topic's end is not reached within 10 s.
+    pub async fn find(&self, key: &[u8]) -> Result<Option<Vec<u8>>, TableError> {
+        if let Some(value) = self.get(key)? {
+            return Ok(Some(value));
+        }
+        let (reply, reached) = oneshot::channel();
+        let partition = schemas::partition_for(key, self.partitions);
+        self.requests.send(CatchUp { partition, reply }).map_err(|_| TableError::Behind)?;
+        match tokio::time::timeout(CATCH_UP, reached).await {
+            Ok(Ok(())) => self.get(key),
+            Ok(Err(_)) | Err(_) => Err(TableError::Behind),
+        }
+    }
+}
+
+fn partition_count(consumer: &BaseConsumer<LogContext>, topic: &str) -> Result<i32, String> {
+    let metadata = consumer.fetch_metadata(Some(topic), REQUEST).map_err(|error| error.to_string())?;
+    let count = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
+    match i32::try_from(count) {
+        Ok(count) if count > 0 => Ok(count),
+        _ => Err(format!("topic {topic} does not exist; create it with `naru topics create`")),
+    }
+}
+
+/// The thread's side.
+struct Reader {
+    consumer: BaseConsumer<LogContext>,
+    topic: String,
+    tree: sled::Tree,
+    positions: sled::Tree,
+    /// Partitions whose end has not been reached yet since the start.
+    unread: HashSet<i32>,
+    /// Misses that wait for the end of their partition.
+    waiting: HashMap<i32, Vec<oneshot::Sender<()>>>,
+    loaded: watch::Sender<bool>,
+    /// Keeps the store's lock as long as the thread writes.
+    _store: Arc<StateStore>,
+}
+
+impl Reader {
+    /// Assigns every partition from where the stored table ends. A table that is ahead of its topic belongs to
+    /// another topic of the same name and is emptied.
+    fn assign(&mut self, partitions: i32) -> Result<(), String> {
+        let mut starts = Vec::new();
+        for partition in 0..partitions {
+            let (_, high) = self
+                .consumer
+                .fetch_watermarks(&self.topic, partition, REQUEST)
+                .map_err(|error| error.to_string())?;
+            starts.push(self.stored(partition).filter(|position| *position <= high));
+        }
+        if (0..partitions).any(|p| self.stored(p).is_some() && starts[p.cast_unsigned() as usize].is_none()) {
+            tracing::warn!(topic = self.topic, "table is ahead of its topic, it is read anew");
+            self.tree.clear().and_then(|()| self.positions.clear()).map_err(|error| error.to_string())?;
+            starts.fill(None);
+        }
+        let mut list = TopicPartitionList::new();
+        for (partition, start) in (0..).zip(starts) {
+            let offset = start.map_or(Offset::Beginning, Offset::Offset);
+            list.add_partition_offset(&self.topic, partition, offset).map_err(|error| error.to_string())?;
+        }
+        self.consumer.assign(&list).map_err(|error| error.to_string())
+    }
+
+    fn stored(&self, partition: i32) -> Option<i64> {
+        let value = self.positions.get(partition.to_be_bytes()).ok()??;
+        <[u8; 8]>::try_from(value.as_ref()).ok().map(i64::from_be_bytes)
+    }
+
+    fn run(&mut self, requests: &mpsc::Receiver<CatchUp>, shutdown: &Shutdown) {
+        while !shutdown.is_set() {
+            match self.consumer.poll(POLL) {
+                Some(Ok(message)) => {
+                    let (partition, next) = (message.partition(), message.offset() + 1);
+                    let key = message.key().unwrap_or_default();
+                    let stored = match message.payload() {
+                        Some(value) => self.tree.insert(key, value),
+                        None => self.tree.remove(key),
+                    }
+                    .and_then(|_| self.positions.insert(partition.to_be_bytes(), &next.to_be_bytes()));
+                    if let Err(error) = stored {
+                        tracing::error!(topic = self.topic, %error, "table cannot be written");
+                        return;
+                    }
+                    metrics::TABLE_RECORDS.add([self.topic.clone()], 1);
+                }
+                Some(Err(KafkaError::PartitionEOF(partition))) => self.reached(partition),
+                Some(Err(error)) => {
+                    tracing::warn!(topic = self.topic, %error, "table cannot read on, trying again")
+                }
+                None => {}
+            }
+            while let Ok(request) = requests.try_recv() {
+                self.ask(request);
+            }
+        }
+    }
+
+    fn reached(&mut self, partition: i32) {
+        for reply in self.waiting.remove(&partition).unwrap_or_default() {
+            // Whoever gave up waiting needs no answer.
+            let _ = reply.send(());
+        }
+        if self.unread.remove(&partition) && self.unread.is_empty() {
+            tracing::info!(topic = self.topic, entries = self.tree.len(), "table loaded");
+            self.loaded.send_replace(true);
+        }
+    }
+
+    /// Starts the partition's fetch anew, so that its next end comes after this request: the event is raised once
+    /// an end, and it may have been raised before the miss.
+    fn ask(&mut self, request: CatchUp) {
+        let deadline = Instant::now() + REQUEST;
+        let start = self.stored(request.partition).map_or(Offset::Beginning, Offset::Offset);
+        if let Err(error) =
+            self.consumer.seek(&self.topic, request.partition, start, deadline.duration_since(Instant::now()))
+        {
+            tracing::warn!(topic = self.topic, partition = request.partition, %error, "table cannot look again");
+            return;
+        }
+        self.waiting.entry(request.partition).or_default().push(request.reply);
+    }
+}

@@ -1,0 +1,149 @@
+//! The Kafka worker: stream threads that drive the tasks of `streams` with records and time, and commit what they
+//! say in transactions.
+//!
+//! A thread owns a consumer, a transactional producer and the tasks of its partitions (`thread`). Along a partition's
+//! life: [`assignment`] (what the group gives and takes) → [`restore`] (barrier, changelog) → `thread` (records, time)
+//! → [`transaction`] (effects, changelog, offsets). An error that cannot be tried again ends all of it: the tasks are
+//! dropped, nothing is applied, and the thread begins anew.
+
+mod assignment;
+mod fault;
+mod restore;
+mod status;
+mod thread;
+mod transaction;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use schemas::{Topic, TopicNames};
+use streams::{Chain, Limits};
+
+pub use status::{SourceStatus, Status};
+
+use crate::shutdown::Shutdown;
+use crate::store::{StateStore, StoreError};
+use crate::{Readiness, config};
+
+/// How long a thread waits before it begins anew after an error.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
+
+/// A source topic and what is done with its records.
+pub struct Source<M> {
+    /// The raw topic.
+    pub topic: Topic,
+    /// The changelog of its dedupe sets.
+    pub changelog: Topic,
+    /// What metrics call it, such as `line`.
+    pub label: &'static str,
+    /// Makes the chain of a task.
+    pub chain: Box<dyn Fn() -> Chain<M> + Send + Sync>,
+    /// What its tasks remember, and for how long.
+    pub limits: Limits,
+}
+
+/// What every stream thread of a process shares.
+pub(crate) struct Shared<M> {
+    pub(crate) kafka: config::Kafka,
+    pub(crate) names: TopicNames,
+    pub(crate) group: String,
+    pub(crate) instance: String,
+    pub(crate) commit_interval: Duration,
+    pub(crate) hold_bytes: usize,
+    pub(crate) sources: Vec<Source<M>>,
+    pub(crate) store: StateStore,
+    /// Bytes in the reorder buffers of all threads.
+    pub(crate) held_bytes: AtomicUsize,
+    pub(crate) status: Status,
+    pub(crate) shutdown: Shutdown,
+}
+
+/// A stream thread that panics ends the process: half a service that looks alive is worse than none.
+struct EndOnPanic(Shutdown);
+
+impl Drop for EndOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.trigger();
+        }
+    }
+}
+
+/// The running stream threads of a process.
+pub struct Worker {
+    threads: Vec<JoinHandle<()>>,
+    status: Status,
+}
+
+/// Opens the state store and starts `processors.threads` stream threads, which end with `shutdown`.
+///
+/// # Errors
+/// If the data folder is in use or cannot be used.
+pub fn start<M: Send + 'static>(
+    config: &config::Config,
+    sources: Vec<Source<M>>,
+    store: StateStore,
+    shutdown: &Shutdown,
+    readiness: &Readiness,
+) -> Result<Worker, StoreError> {
+    let processors = &config.processors;
+    let status = Status::new(sources.iter().map(|source| source.label));
+    let shared = Arc::new(Shared {
+        kafka: config.kafka.clone(),
+        names: TopicNames::new(&config.kafka.topic_prefix),
+        group: processors.group.clone(),
+        instance: processors.instance_id.clone(),
+        commit_interval: processors.commit_interval,
+        hold_bytes: processors.hold_bytes,
+        sources,
+        store,
+        held_bytes: AtomicUsize::new(0),
+        status: status.clone(),
+        shutdown: shutdown.clone(),
+    });
+    let threads = (0..processors.threads)
+        .map(|index| {
+            let shared = Arc::clone(&shared);
+            let ready = readiness.condition(&format!("stream thread {index} in its group"));
+            std::thread::Builder::new()
+                .name(format!("stream-{index}"))
+                .spawn(move || {
+                    let _guard = EndOnPanic(shared.shutdown.clone());
+                    while !shared.shutdown.is_set() {
+                        match thread::run(&shared, index, &ready) {
+                            Ok(()) => break,
+                            Err(fault) => fault.report(index),
+                        }
+                        ready.set(false);
+                        crate::metrics::THREAD_RESTARTS.add(crate::metrics::NONE, 1);
+                        std::thread::sleep(RESTART_PAUSE);
+                    }
+                })
+                .map_err(|error| StoreError::Io(PathBuf::from("thread"), error))
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(Worker { threads, status })
+}
+
+impl Worker {
+    /// What the threads have done so far.
+    #[must_use]
+    pub fn status(&self) -> &Status {
+        &self.status
+    }
+
+    /// Waits for the threads to commit and end, after the shutdown signal.
+    ///
+    /// # Panics
+    /// If a stream thread panicked.
+    pub fn join(self) {
+        for thread in self.threads {
+            if thread.join().is_err() {
+                std::panic::panic_any("a stream thread panicked");
+            }
+        }
+    }
+}
