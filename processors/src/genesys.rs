@@ -27,7 +27,7 @@ struct Webhook<'a> {
     content: Option<&'a RawValue>,
 }
 
-/// An element of `content`. Which field is there says what it is; `contentType` only names what Naru cannot read.
+/// An element of `content`. Which field is there says what it is; `contentType` only names what Naru does not know.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Content {

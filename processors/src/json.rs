@@ -16,7 +16,7 @@ pub(crate) struct Text(pub(crate) String);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Loose<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self(loose(<&RawValue>::deserialize(deserializer)?.get())))
+        Ok(Self(text(<&RawValue>::deserialize(deserializer)?).unwrap_or_default()))
     }
 }
 
@@ -46,11 +46,12 @@ impl std::ops::Deref for Text {
     }
 }
 
-fn loose(raw: &str) -> Cow<'_, str> {
-    match raw.as_bytes().first() {
-        Some(b'"') => string(raw),
-        Some(b'-' | b'0'..=b'9') => Cow::Borrowed(raw),
-        _ => Cow::Borrowed(""),
+/// The text of a string, or the digits of a number; `None` for anything else.
+pub(crate) fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
+    match raw.get().as_bytes().first() {
+        Some(b'"') => Some(string(raw.get())),
+        Some(b'-' | b'0'..=b'9') => Some(Cow::Borrowed(raw.get())),
+        _ => None,
     }
 }
 
@@ -96,11 +97,11 @@ fn without_surrogates(raw: &str) -> String {
     text
 }
 
-/// The elements of an array that can be read; none where it is absent or no array.
-pub(crate) fn list<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Vec<T> {
+/// The elements of an array, the default in place of each that cannot be read; none where it is absent or no array.
+pub(crate) fn list<'a, T: Deserialize<'a> + Default>(raw: Option<&'a RawValue>) -> Vec<T> {
     let elements: Vec<&RawValue> =
         raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
-    elements.into_iter().filter_map(|element| serde_json::from_str(element.get()).ok()).collect()
+    elements.into_iter().map(|element| serde_json::from_str(element.get()).unwrap_or_default()).collect()
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Parse `webhooks.line`: one LINE event as ingress cut it out of its webhook.
 
+use std::borrow::Cow;
+
 use schemas::Reason;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -7,7 +9,7 @@ use streams::Record;
 
 use crate::dedupe::{self, EventKey};
 use crate::head::{self, Head, Refusal, refuse};
-use crate::json::{Loose, list};
+use crate::json::{self, Loose, list};
 use crate::message::{Body, Message, Said, Speaker, Who};
 use crate::settings::{Accounts, Settings};
 
@@ -47,7 +49,7 @@ struct Content<'a> {
     #[serde(borrow, default)]
     id: Loose<'a>,
     #[serde(borrow, default)]
-    text: Option<Loose<'a>>,
+    text: Option<&'a RawValue>,
     #[serde(borrow, default)]
     keywords: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -160,11 +162,12 @@ fn speaker(source: Option<Source<'_>>) -> Speaker {
 fn said(content: Content<'_>) -> Result<Said, Refusal> {
     Ok(match &*content.kind {
         "text" => {
-            let text = content.text.ok_or_else(|| refuse(Reason::MissingField, "message.text"))?;
+            let text = content.text.and_then(json::text);
+            let text = text.ok_or_else(|| refuse(Reason::MissingField, "message.text"))?;
             Said::Text(text.into_owned())
         }
         "sticker" => Said::Sticker {
-            text: content.text.map(Loose::into_owned).unwrap_or_default(),
+            text: content.text.and_then(json::text).map(Cow::into_owned).unwrap_or_default(),
             keywords: list::<Loose<'_>>(content.keywords)
                 .into_iter()
                 .take(KEYWORDS)

@@ -102,7 +102,7 @@ pub(crate) fn run(direction: Direction, people: Table, records: &[Raw]) -> (Effe
         too_old: Reason::TooOld.code(),
         too_far_in_future: Reason::TooFarInFuture.code(),
     };
-    let dedupe = DedupeSet::open(MemoryBlocks::default()).unwrap();
+    let (dedupe, _) = DedupeSet::open(MemoryBlocks::default()).unwrap();
     let mut task = Task::new(chain, limits, dedupe, Position(0), Counts::default());
     for (offset, raw) in (0..).zip(records) {
         let headers: Vec<(&str, &[u8])> =

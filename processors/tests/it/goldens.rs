@@ -1,6 +1,6 @@
 //! Goldens: `<case>.json` in, `<case>.expected.json` out. `UPDATE=1` rewrites what is expected.
 //!
-//! A case is `{"why", "records": [{"key", "value" | "value_hex", "headers"?}], "known"?, "aliases"?}`; `headers`
+//! A case is `{"why"?, "records": [{"key", "value" | "value_hex", "headers"?}], "known"?, "aliases"?}`; `headers`
 //! changes those that ingress would write, `null` takes one away.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +17,7 @@ use crate::driver::{Direction, Raw, Table, run};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
-    #[serde(rename = "why")]
+    #[serde(rename = "why", default)]
     _why: String,
     records: Vec<RecordOfCase>,
     #[serde(default)]

@@ -1,5 +1,7 @@
 //! The chains as production wires them, run by the real task.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod bounds;
 mod driver;
 mod goldens;
