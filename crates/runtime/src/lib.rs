@@ -6,11 +6,13 @@ pub mod config;
 pub mod kafka;
 pub mod logging;
 pub mod metrics;
+pub mod registry;
 pub mod secret;
 pub mod shutdown;
 pub mod store;
 pub mod table;
 pub mod tls;
+pub mod topics;
 pub mod worker;
 
 pub use admin::Readiness;
