@@ -1,0 +1,129 @@
+//! The log of raw records, as ingress sees it: append, and know that it is kept.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use bytes::Bytes;
+use schemas::{Reason, Topic};
+
+/// A record to write. Its `Debug` shows sizes only: key, headers and value are personal data.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NewRecord {
+    /// The topic.
+    pub topic: Topic,
+    /// Whose conversation it belongs to; decides the partition.
+    pub key: String,
+    /// Headers, in order.
+    pub headers: Vec<(&'static str, Cow<'static, str>)>,
+    /// A slice of the body.
+    pub value: Bytes,
+    /// Why it is a dead letter, if it is one.
+    pub(crate) dead: Option<Reason>,
+}
+
+impl NewRecord {
+    /// Why it is a dead letter, if it is one.
+    #[must_use]
+    pub fn dead(&self) -> Option<Reason> {
+        self.dead
+    }
+
+    /// The value of a header.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| *n == name).map(|(_, value)| value.as_ref())
+    }
+}
+
+impl fmt::Debug for NewRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewRecord")
+            .field("topic", &self.topic)
+            .field("value_bytes", &self.value.len())
+            .field("dead", &self.dead)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why records may not be in the log. Some of them can be there all the same: the sender comes again, and dedupe
+/// absorbs what stands twice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AppendError {
+    /// No acknowledgement in time.
+    TimedOut,
+    /// The log takes nothing for the moment (queue full, no broker): the text says why.
+    Unavailable(String),
+    /// The log refuses a record for good (too large, no such topic, not allowed): the text says why. Coming again
+    /// does not help until a person has acted, and a 2xx would lose the record, so this is answered 503 as well.
+    Refused(String),
+}
+
+impl AppendError {
+    /// The branch, as a metric label.
+    #[must_use]
+    pub fn cause(&self) -> &'static str {
+        match self {
+            AppendError::TimedOut => "timed_out",
+            AppendError::Unavailable(_) => "unavailable",
+            AppendError::Refused(_) => "refused",
+        }
+    }
+}
+
+impl fmt::Display for AppendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AppendError::TimedOut => f.write_str("no acknowledgement in time"),
+            AppendError::Unavailable(why) => write!(f, "log not available: {why}"),
+            AppendError::Refused(why) => write!(f, "log refuses a record: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for AppendError {}
+
+/// Where raw records go: Kafka, or a double in tests.
+pub trait RawLog: Send + Sync + 'static {
+    /// Appends all records of one request. `Ok` means that each is acknowledged and will not be lost. The caller
+    /// bounds the wait by dropping the future; what was sent may then still arrive.
+    fn append(&self, records: Vec<NewRecord>) -> impl Future<Output = Result<(), AppendError>> + Send;
+}
+
+impl<L: RawLog> RawLog for Arc<L> {
+    fn append(&self, records: Vec<NewRecord>) -> impl Future<Output = Result<(), AppendError>> + Send {
+        (**self).append(records)
+    }
+}
+
+/// Tells the log's ups and downs once each, not once a request.
+#[derive(Debug, Default)]
+pub(crate) struct Health(AtomicU8);
+
+impl Health {
+    const WELL: u8 = 0;
+    const AWAY: u8 = 1;
+    const REFUSING: u8 = 2;
+
+    /// Takes note of the outcome of an append.
+    pub(crate) fn saw(&self, appended: &Result<(), AppendError>) {
+        let now = match appended {
+            Ok(()) => Self::WELL,
+            Err(AppendError::Refused(_)) => Self::REFUSING,
+            Err(AppendError::TimedOut | AppendError::Unavailable(_)) => Self::AWAY,
+        };
+        // The load first: a store by every request would move the flag's line of memory from core to core.
+        if self.0.load(Ordering::Relaxed) == now || self.0.swap(now, Ordering::Relaxed) == now {
+            return;
+        }
+        match appended {
+            Ok(()) => tracing::info!("broker acknowledges again"),
+            Err(error @ AppendError::Refused(_)) => {
+                tracing::error!(%error, "broker refuses records for good, their webhooks are answered 503");
+            }
+            Err(error) => tracing::warn!(%error, "broker does not acknowledge, webhooks are answered 503"),
+        }
+    }
+}

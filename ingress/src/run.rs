@@ -1,0 +1,77 @@
+//! The service: configuration in, the edge on Kafka out.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rdkafka::error::KafkaError;
+use runtime::config::Config;
+use runtime::tls::{ServerTls, TlsError};
+use runtime::{Clock, Readiness, Shutdown};
+use tokio::net::TcpListener;
+
+use crate::{Edge, KafkaLog, Routes, Settings, serve};
+
+/// Why the service cannot start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The certificate or its key.
+    Tls(TlsError),
+    /// The settings of the Kafka client.
+    Kafka(KafkaError),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Tls(error) => write!(f, "ingress.tls: {error}"),
+            StartError::Kafka(error) => write!(f, "kafka: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// Runs ingress on `listener` until `shutdown`. Webhooks are taken at once (503 while the broker is away); the
+/// condition `kafka` is met once the broker has every topic, `ingress` until the end is asked for.
+///
+/// # Errors
+/// If the certificate or the settings of the Kafka client are unusable. Nothing was accepted then.
+pub async fn run(
+    config: &Config,
+    listener: TcpListener,
+    readiness: &Readiness,
+    shutdown: Shutdown,
+) -> Result<(), StartError> {
+    let tls = config.ingress.tls.as_ref().map(ServerTls::load).transpose().map_err(StartError::Tls)?;
+    let acceptor = tls.as_ref().map(ServerTls::acceptor);
+    let log = Arc::new(KafkaLog::new(&config.kafka).map_err(StartError::Kafka)?);
+    let edge =
+        Edge::new(Routes::new(&config.line), log.clone(), Clock::wall(), Settings::from(&config.ingress));
+    let (broker, open) = (readiness.condition("kafka"), readiness.condition("ingress"));
+    open.set(true);
+    tracing::info!(accounts = config.line.len(), tls = acceptor.is_some(), "taking webhooks");
+
+    let watch = async {
+        log.wait_for_topics().await;
+        broker.set(true);
+        std::future::pending::<()>().await;
+    };
+    let renew = async {
+        if let Some(tls) = tls
+            && let Err(error) = tls.keep_fresh().await
+        {
+            tracing::warn!(%error, "certificate is not renewed without a restart");
+        }
+        std::future::pending::<()>().await;
+    };
+    let close = async {
+        shutdown.wait().await;
+        open.set(false);
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = serve(listener, acceptor, edge, shutdown.clone()) => {}
+        () = async { tokio::join!(watch, renew, close); } => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,11 @@
+//! Ingress through its real port on loopback, with a double of the log.
+
+mod broker;
+mod cutting;
+mod ends;
+mod harness;
+mod limits;
+mod odd_bodies;
+mod quiet;
+mod signatures;
+mod tls;
