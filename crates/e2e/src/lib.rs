@@ -7,10 +7,13 @@ pub mod harness;
 mod ports;
 pub mod process;
 pub mod wait;
+pub mod world;
 
 pub use broker::Broker;
 pub use guard::Guarded;
 pub use ports::free_port;
+pub use process::{Product, Running, Service};
+pub use world::World;
 
 /// What a step of a test gives: its value, or one sentence for the person who reads the failure.
 pub type Outcome<T = ()> = Result<T, String>;

@@ -1,22 +1,44 @@
-//! End to end: the product's processes on a real Kafka.
+//! End to end: the product's processes on a real Kafka, and the files that deploy them.
+
+mod broker_faults;
+mod crossing;
+mod deploy;
+mod kills;
+mod topics;
 
 use std::process::ExitCode;
 
-use e2e::harness::{self, Needs, Test};
+use e2e::harness::{self, Needs, Stage, Test};
+use e2e::{Outcome, World};
 
 fn main() -> ExitCode {
+    let row = |name, needs, run| Test { name, needs, run };
     harness::run(
         env!("CARGO_BIN_EXE_naru-under-test"),
-        vec![Test {
-            name: "smoke",
-            needs: Needs::KafkaToBreak,
-            run: |stage| {
-                let b = stage.broker()?;
-                b.kill9()?;
-                b.restart()?;
-                b.stop()?;
-                b.restart()
-            },
-        }],
+        vec![
+            row("compose_matches_the_product", Needs::Nothing, deploy::compose_matches_the_product),
+            row("image_matches_the_product", Needs::Nothing, deploy::image_matches_the_product),
+            row("dashboards_match_the_metrics", Needs::Nothing, deploy::dashboards_match_the_metrics),
+            row("topics_are_made_once", Needs::Kafka, topics::made_once),
+            row("a_message_crosses_both_ways", Needs::Kafka, crossing::both_ways),
+            row("killed_processors_lose_nothing", Needs::Kafka, kills::nothing_lost),
+            // The broker is the shared one, so what breaks it comes last.
+            row("ingress_refuses_without_a_broker", Needs::KafkaToBreak, broker_faults::ingress_refuses),
+        ],
     )
+}
+
+/// Runs a scene in a world of its own, on a runtime of its own.
+fn play(stage: &mut Stage, name: &str, scene: impl AsyncFnOnce(&mut Stage, &World) -> Outcome) -> Outcome {
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("no runtime: {error}"))?;
+    runtime.block_on(async {
+        let world = World::new(stage, name).await?;
+        let outcome = scene(stage, &world).await;
+        world.end(outcome).await
+    })
+}
+
+/// An error that says what should have held, unless it does.
+fn expect(holds: bool, what: impl Into<String>) -> Outcome {
+    if holds { Ok(()) } else { Err(what.into()) }
 }

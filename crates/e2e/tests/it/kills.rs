@@ -1,0 +1,105 @@
+//! Processors that are killed under load: nothing is lost, nothing comes twice, and the order holds.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use e2e::harness::Stage;
+use e2e::process::account;
+use e2e::{Outcome, Service, World, wait};
+use standins::{AgentMessage, DriveSettings, PlanSettings, arrivals, audit, drive, plan, user_id};
+
+use crate::{expect, play};
+
+const PLAN: PlanSettings = PlanSettings {
+    seed: 20_000,
+    messages: 20_000,
+    people: 200,
+    // What two busy cores carry beside a JVM, in a debug build.
+    rate: 400.0,
+    answers: 0.4,
+    redelivered: 0.05,
+    swapped: 0.05,
+    batched: 0.1,
+    first_answer_ms: 4_000,
+};
+/// The processors are killed when so many messages have arrived.
+const KILLED_AT: [usize; 3] = [2_000, 7_000, 13_000];
+/// The hold of both sources, ms: the configuration's default.
+const HOLD_MS: u64 = 2_000;
+/// From one kill to the next, at this rate and on a busy machine.
+const ARRIVES_WITHIN: Duration = Duration::from_secs(120);
+const IN_FLIGHT: usize = 128;
+
+/// 20,000 messages in both directions while the processors are killed with SIGKILL and started again.
+pub(crate) fn nothing_lost(stage: &mut Stage) -> Outcome {
+    play(stage, "kills", async |_stage, world| {
+        let _ingress = world.product.start(Service::Ingress, "ingress").await?;
+        let _egress = world.product.start(Service::Egress, "egress").await?;
+        let sends = plan(&PLAN);
+        let settings = DriveSettings {
+            seed: PLAN.seed,
+            account: account::LINE.to_owned(),
+            in_flight: IN_FLIGHT,
+            known_within: ARRIVES_WITHIN,
+        };
+        let (report, killed) =
+            tokio::join!(drive(&world.standins, &sends, settings), kill_and_restart(world));
+        let _processors = killed?;
+        expect(report.never_sent.is_empty(), format!("{} answers had nobody", report.never_sent.len()))?;
+        fence(world).await?;
+
+        let result = audit(&report.messages, &arrivals(&world.standins), HOLD_MS);
+        let accepted = result.to_genesys.accepted + result.to_line.accepted;
+        expect(result.is_clean(), format!("{result:#?}"))?;
+        expect(
+            accepted == PLAN.messages as usize,
+            format!("only {accepted} were accepted: {:?}", report.tries),
+        )
+    })
+}
+
+/// Kills at each mark and starts the same instance again; gives the one that is left.
+async fn kill_and_restart(world: &World) -> Outcome<e2e::Running> {
+    let mut running = world.product.start(Service::Processors, "processors").await?;
+    for mark in KILLED_AT {
+        let what = format!("{mark} messages to arrive");
+        wait::until(&what, ARRIVES_WITHIN, || async { (arrived(world) >= mark).then_some(()) }).await?;
+        running.kill9()?;
+        running = world.product.start(Service::Processors, "processors").await?;
+    }
+    Ok(running)
+}
+
+fn arrived(world: &World) -> usize {
+    world.standins.genesys().received().len() + world.standins.line().received().len()
+}
+
+/// One more message of every person, and one more answer to each: order holds in a conversation, so when these are
+/// there, whatever was still to come has come, a second copy too.
+async fn fence(world: &World) -> Outcome {
+    let (genesys, line) = (world.standins.genesys(), world.standins.line());
+    let before = (genesys.received().len(), line.received().len());
+    let people: BTreeSet<String> = (0..PLAN.people).map(|person| user_id(PLAN.seed, person)).collect();
+    for person in &people {
+        world.accepted(&world.text_of(person, "fence")).await?;
+    }
+    let guids = wait::until("a last message of everybody", ARRIVES_WITHIN, || async {
+        let fences = genesys.received().after(0).into_iter().filter(|message| message.text == "fence");
+        let guids: BTreeSet<String> = fences.map(|message| message.conversation).collect();
+        (guids.len() == people.len()).then_some(guids)
+    })
+    .await
+    .map_err(|error| format!("{error}; arrived before it: {before:?}"))?;
+    for guid in guids {
+        let (integration, text) = (account::INTEGRATION.to_owned(), "fence".to_owned());
+        let answer = genesys.compose(&AgentMessage { integration, to: guid, text, time_ms: None });
+        let delivery = genesys.deliver(&answer.map_err(|error| format!("{error:?}"))?).await;
+        expect(delivery.accepted_ms().is_some(), format!("{:?}", delivery.attempts))?;
+    }
+    wait::until("a last answer to everybody", ARRIVES_WITHIN, || async {
+        let fences = line.received().after(0).into_iter().filter(|message| message.text == "fence");
+        let users: BTreeSet<String> = fences.map(|message| message.user).collect();
+        (users == people).then_some(())
+    })
+    .await
+}
