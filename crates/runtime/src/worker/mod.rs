@@ -13,7 +13,6 @@ mod status;
 mod thread;
 mod transaction;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::thread::JoinHandle;
@@ -25,7 +24,7 @@ use streams::{Chain, Limits};
 pub use status::{SourceStatus, Status};
 
 use crate::shutdown::Shutdown;
-use crate::store::{StateStore, StoreError};
+use crate::store::StateStore;
 use crate::{Readiness, config};
 
 /// How long a thread waits before it begins anew after an error.
@@ -54,7 +53,7 @@ pub(crate) struct Shared<M> {
     pub(crate) commit_interval: Duration,
     pub(crate) hold_bytes: usize,
     pub(crate) sources: Vec<Source<M>>,
-    pub(crate) store: StateStore,
+    pub(crate) store: Arc<StateStore>,
     /// Bytes in the reorder buffers of all threads.
     pub(crate) held_bytes: AtomicUsize,
     pub(crate) status: Status,
@@ -78,17 +77,17 @@ pub struct Worker {
     status: Status,
 }
 
-/// Opens the state store and starts `processors.threads` stream threads, which end with `shutdown`.
+/// Starts `processors.threads` stream threads, which end with `shutdown`.
 ///
 /// # Errors
-/// If the data folder is in use or cannot be used.
+/// If the system gives no thread.
 pub fn start<M: Send + 'static>(
     config: &config::Config,
     sources: Vec<Source<M>>,
-    store: StateStore,
+    store: Arc<StateStore>,
     shutdown: &Shutdown,
     readiness: &Readiness,
-) -> Result<Worker, StoreError> {
+) -> std::io::Result<Worker> {
     let processors = &config.processors;
     let status = Status::new(sources.iter().map(|source| source.label));
     let shared = Arc::new(Shared {
@@ -122,7 +121,6 @@ pub fn start<M: Send + 'static>(
                         std::thread::sleep(RESTART_PAUSE);
                     }
                 })
-                .map_err(|error| StoreError::Io(PathBuf::from("thread"), error))
         })
         .collect::<Result<Vec<_>, _>>()?;
     Ok(Worker { threads, status })

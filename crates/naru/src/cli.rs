@@ -1,0 +1,85 @@
+//! The arguments.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Carries customers' messages between LINE and Genesys Cloud over Apache Kafka: each one once, in order.
+#[derive(Debug, Parser)]
+#[command(name = "naru", version, propagate_version = true, after_help = "Try it now, without any account: naru dev")]
+pub(crate) struct Cli {
+    /// The configuration file [default: naru.toml; with `dev`: a built-in account].
+    #[arg(long, global = true, value_name = "FILE", env = "NARU_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Try everything in one process, with stand-ins of LINE and Genesys Cloud; nothing is kept.
+    Dev(DevArguments),
+    /// Receive webhooks and write them to Kafka.
+    Ingress,
+    /// Dedupe, reorder and map what was received.
+    Processors,
+    /// Send what was mapped to LINE and Genesys Cloud.
+    Egress,
+    /// Check the configuration, or print an example.
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Create the topics.
+    Topics {
+        #[command(subcommand)]
+        command: TopicsCommand,
+    },
+    /// Ask the service on this host whether it is ready; exit code 0 if it is.
+    Health,
+    /// Run the stand-ins of LINE and Genesys Cloud alone.
+    Standins(StandinArguments),
+    /// Print a completion script for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// List every mistake with its place; exit code 2 if there is one.
+    Check,
+    /// Print a configuration with every key, its meaning and its default.
+    Example,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TopicsCommand {
+    /// Create the topics that are missing; those that exist are compared, never changed.
+    Create,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DevArguments {
+    /// Address of the webhooks and of the stand-ins' ledgers.
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    pub(crate) listen: SocketAddr,
+    /// Send N demo messages, wait for all of them, print the account and end: 0 only if each arrived once, in order.
+    #[arg(long, value_name = "N")]
+    pub(crate) messages: Option<u32>,
+    /// Print only what must be seen.
+    #[arg(long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StandinArguments {
+    /// Address of the stand-ins.
+    #[arg(long, default_value = "127.0.0.1:8090")]
+    pub(crate) listen: SocketAddr,
+    /// Where they send their webhooks.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    pub(crate) ingress: String,
+}

@@ -1,0 +1,196 @@
+//! The three services as processes: configuration → ports → run → drain.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use egress::address::TableAddresses;
+use runtime::config::{Config, Environment};
+use runtime::store::StateStore;
+use runtime::table::Table;
+use runtime::worker::{self, Source, Worker};
+use runtime::{Readiness, Shutdown, admin, metrics, registry};
+use schemas::{Topic, TopicNames};
+use streams::Limits;
+use tokio::net::TcpListener;
+
+use crate::Failure;
+use crate::cli::DevArguments;
+use crate::people::IdentityTable;
+
+/// Milliseconds of a day.
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// What `NARU_LOG` asks for.
+pub(crate) fn log_filter() -> Option<String> {
+    Environment::real().log_filter().map(ToOwned::to_owned)
+}
+
+/// The same for `naru dev`, where a person reads along: only what is wrong, unless told otherwise.
+pub(crate) fn dev_filter(arguments: &DevArguments) -> Option<String> {
+    let quiet = if arguments.quiet { "error" } else { "warn" };
+    log_filter().or_else(|| Some(format!("{quiet},librdkafka=off")))
+}
+
+/// `naru ingress`
+pub(crate) async fn ingress(config: Config, shutdown: Shutdown) -> Result<(), Failure> {
+    let readiness = Readiness::new();
+    let admin = bind("admin.listen", config.admin.listen).await?;
+    let listener = bind("ingress.listen", config.ingress.listen).await?;
+    announce("ingress");
+    let run = async { ingress::run(&config, listener, &readiness, shutdown).await.map_err(Failure::failed) };
+    beside_admin(admin, &readiness, run).await
+}
+
+/// `naru processors`
+pub(crate) async fn processors(config: Config, shutdown: Shutdown) -> Result<(), Failure> {
+    let readiness = Readiness::new();
+    let admin = bind("admin.listen", config.admin.listen).await?;
+    announce("processors");
+    let run = async {
+        let worker = start_processors(&config, &shutdown, &readiness).await?;
+        shutdown.wait().await;
+        tokio::task::spawn_blocking(move || worker.join()).await.map_err(Failure::failed)
+    };
+    beside_admin(admin, &readiness, run).await
+}
+
+/// `naru egress`
+pub(crate) async fn egress(config: Config, shutdown: Shutdown) -> Result<(), Failure> {
+    let readiness = Readiness::new();
+    let admin = bind("admin.listen", config.admin.listen).await?;
+    announce("egress");
+    let run = run_egress(&config, &shutdown, &readiness, None);
+    beside_admin(admin, &readiness, run).await
+}
+
+/// Loads the table of addresses, then delivers until the shutdown.
+pub(crate) async fn run_egress(
+    config: &Config,
+    shutdown: &Shutdown,
+    readiness: &Readiness,
+    observer: Option<egress::courier::Observer>,
+) -> Result<(), Failure> {
+    let store = open_store(config, "egress")?;
+    let framings = registry::framings(&config.kafka).await.map_err(Failure::failed)?;
+    let table = load_identity(config, &store, shutdown, readiness).await?;
+    let addresses = Arc::new(TableAddresses::new(table, framings.of(Topic::Identity)));
+    let surroundings = egress::Surroundings {
+        addresses,
+        framings,
+        shutdown: shutdown.clone(),
+        readiness: readiness.clone(),
+        observer,
+    };
+    egress::run(config, surroundings).await.map_err(Failure::Failed)
+}
+
+/// Loads the tables, then starts the stream threads.
+pub(crate) async fn start_processors(
+    config: &Config,
+    shutdown: &Shutdown,
+    readiness: &Readiness,
+) -> Result<Worker, Failure> {
+    let store = open_store(config, "processors")?;
+    let framings = registry::framings(&config.kafka).await.map_err(Failure::failed)?;
+    let table = load_identity(config, &store, shutdown, readiness).await?;
+    let settings = processors::Settings {
+        accounts: config.line.iter().map(|(name, account)| account_settings(name, account)).collect(),
+        hold_line_ms: millis(config.processors.hold_line),
+        hold_genesys_ms: millis(config.processors.hold_genesys),
+        identity_key: config.identity.key.reveal().as_bytes().to_vec(),
+        framings: processors::Framings {
+            to_genesys: framings.of(Topic::OutboxGenesys),
+            to_line: framings.of(Topic::OutboxLine),
+            identity: framings.of(Topic::Identity),
+        },
+    };
+    let limits = Limits {
+        dedupe_retention: i64::from(config.processors.dedupe_days) * DAY_MS,
+        source_retention: i64::from(config.processors.raw_days) * DAY_MS,
+        too_old: schemas::Reason::TooOld.code(),
+        too_far_in_future: schemas::Reason::TooFarInFuture.code(),
+    };
+    let identity = framings.of(Topic::Identity);
+    let people = move || IdentityTable::new(table.clone(), identity);
+    let (line, genesys) = (settings.clone(), settings);
+    let (line_people, genesys_people) = (people.clone(), people);
+    let sources = vec![
+        Source {
+            topic: Topic::WebhooksLine,
+            changelog: Topic::DedupeLine,
+            label: "line",
+            chain: Box::new(move || processors::line_to_genesys(&line, line_people())),
+            limits,
+        },
+        Source {
+            topic: Topic::WebhooksGenesys,
+            changelog: Topic::DedupeGenesys,
+            label: "genesys",
+            chain: Box::new(move || processors::genesys_to_line(&genesys, genesys_people())),
+            limits,
+        },
+    ];
+    worker::start(config, sources, store, shutdown, readiness).map_err(Failure::failed)
+}
+
+fn account_settings(name: &str, account: &runtime::config::LineAccount) -> processors::Account {
+    processors::Account {
+        name: name.to_owned(),
+        genesys: account.genesys.clone(),
+        integration: account.integration.clone(),
+        market: account.market.clone(),
+        brand: account.brand.clone(),
+    }
+}
+
+fn open_store(config: &Config, service: &str) -> Result<Arc<StateStore>, Failure> {
+    let processors = &config.processors;
+    let store = StateStore::open(&processors.data_dir, &processors.instance_id, service);
+    store.map(Arc::new).map_err(Failure::failed)
+}
+
+/// Starts the identity table and waits until it has reached its topic's end once.
+async fn load_identity(
+    config: &Config,
+    store: &Arc<StateStore>,
+    shutdown: &Shutdown,
+    readiness: &Readiness,
+) -> Result<Table, Failure> {
+    let loaded = readiness.condition("identity table loaded");
+    let topic = TopicNames::new(&config.kafka.topic_prefix).of(Topic::Identity);
+    let (kafka, store, stop) = (config.kafka.clone(), Arc::clone(store), shutdown.clone());
+    let start = tokio::task::spawn_blocking(move || Table::start(&kafka, &topic, &store, &stop));
+    let table = start.await.map_err(Failure::failed)?.map_err(Failure::Failed)?;
+    tokio::select! {
+        () = table.loaded() => loaded.set(true),
+        () = shutdown.wait() => {}
+    }
+    Ok(table)
+}
+
+fn millis(duration: std::time::Duration) -> i64 {
+    i64::try_from(duration.as_millis()).expect("the configuration bounds it to days")
+}
+
+async fn bind(path: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        Failure::Failed(format!("{path}: cannot listen on {address}: {error}; choose another address or end what uses it"))
+    })
+}
+
+fn announce(service: &'static str) {
+    metrics::BUILD_INFO.set([env!("CARGO_PKG_VERSION"), service], 1.0);
+    tracing::info!(service, version = env!("CARGO_PKG_VERSION"), "starting");
+}
+
+/// The admin port answers as long as the service runs, also while it drains.
+async fn beside_admin(
+    admin: TcpListener,
+    readiness: &Readiness,
+    run: impl Future<Output = Result<(), Failure>>,
+) -> Result<(), Failure> {
+    tokio::select! {
+        result = run => result,
+        never = admin::serve(admin, readiness.clone()) => match never {},
+    }
+}
