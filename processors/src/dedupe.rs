@@ -54,12 +54,11 @@ pub fn derived_identity(event: u128, part: u32) -> u128 {
 #[must_use]
 pub fn identity_text(identity: u128) -> String {
     const HEX: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::with_capacity(32);
+    let mut text = Vec::with_capacity(32);
     for byte in identity.to_be_bytes() {
-        text.push(char::from(HEX[usize::from(byte >> 4)]));
-        text.push(char::from(HEX[usize::from(byte & 15)]));
+        text.extend([HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
     }
-    text
+    String::from_utf8(text).expect("hex digits are ASCII")
 }
 
 fn hash((k0, k1): (u64, u64), feed: impl FnOnce(&mut dyn FnMut(&[u8]))) -> u128 {

@@ -192,7 +192,8 @@ fn read(
     json: &str,
 ) -> Result<(), Refusal> {
     let written = Written { content: list(webhook.content), text: webhook.text.into_owned() };
-    if crate::to_line::readable(&written).trim().is_empty() {
+    let blank = |text: &str| text.trim().is_empty();
+    if blank(&written.text) && blank(&crate::to_line::readable(&written)) {
         return Ok(());
     }
     let kind = head.event_type.unwrap_or(&webhook.kind);
