@@ -111,6 +111,9 @@ impl fmt::Display for TopicsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             TopicsError::Kafka(error) => write!(f, "the cluster cannot be asked: {error}"),
+            TopicsError::Refused { topic, code: RDKafkaErrorCode::InvalidReplicationFactor } => {
+                write!(f, "{topic}: fewer brokers than kafka.replication_factor")
+            }
             TopicsError::Refused { topic, code } => write!(f, "{topic}: the cluster refuses it: {code}"),
         }
     }

@@ -106,6 +106,10 @@ fn the_environment_overrides_the_file() {
         ("NARU_LINE__SHOP_TH__BRAND", ""),
         ("NARU_TEST_ANYTHING", "x"),
         ("NARU_LOG", "debug"),
+        ("NARU_INGRESS_SERVICE_HOST", "10.0.0.1"),
+        ("NARU_INGRESS_SERVICE_PORT_HTTP", "8080"),
+        ("NARU_INGRESS_PORT", "tcp://10.0.0.1:8080"),
+        ("NARU_INGRESS_PORT_8080_TCP_ADDR", "10.0.0.1"),
         ("PATH", "/bin"),
     ] {
         environment.variables.insert(name.to_owned(), value.to_owned());

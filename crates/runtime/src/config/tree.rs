@@ -60,7 +60,7 @@ pub(super) fn overlay(tree: &mut Table, environment: &Environment, mistakes: &mu
     for (variable, value) in &environment.variables {
         let ours = variable.starts_with(PREFIX) && !variable.starts_with(TEST_PREFIX);
         let other = OTHER_VARIABLES.contains(&variable.as_str()) || named.contains(variable);
-        if !ours || other || value.is_empty() {
+        if !ours || other || value.is_empty() || is_service_link(variable, value) {
             continue;
         }
         let found = schema().iter().find_map(|field| Some((field, field.path_of(variable)?)));
@@ -75,6 +75,20 @@ pub(super) fn overlay(tree: &mut Table, environment: &Environment, mistakes: &mu
             mistakes.add(variable, "the file has something else in its place", "correct the file");
         }
     }
+}
+
+/// Whether Kubernetes has set it: for a service named `naru-ingress` each pod beside it gets
+/// `NARU_INGRESS_SERVICE_HOST`, `NARU_INGRESS_PORT=tcp://…`, `NARU_INGRESS_PORT_8080_TCP_ADDR` and more
+/// (Kubernetes documentation, "Accessing the Service", environment variables).
+fn is_service_link(variable: &str, value: &str) -> bool {
+    let link = |text: &str| text.starts_with("tcp://") || text.starts_with("udp://");
+    let of_port =
+        variable.split_once("_PORT_").is_some_and(|(_, rest)| rest.starts_with(|c: char| c.is_ascii_digit()));
+    !variable.contains("__")
+        && (variable.ends_with("_SERVICE_HOST")
+            || variable.contains("_SERVICE_PORT")
+            || of_port
+            || variable.ends_with("_PORT") && link(value))
 }
 
 /// A hint that leaves out what every name begins with, since that makes any two look alike.
