@@ -112,6 +112,11 @@ impl Board {
         self.entries.iter().map(|e| Shown { fault: e.fault.clone(), seen: e.seen, hits: e.hits }).collect()
     }
 
+    /// Calls that met a fault since the last `set`.
+    pub(crate) fn hits(&self) -> u64 {
+        self.entries.iter().map(|entry| entry.hits).sum()
+    }
+
     /// Draws what the next call to `path` meets.
     pub(crate) fn draw(&mut self, path: &str) -> Drawn {
         let mut drawn = Drawn::default();

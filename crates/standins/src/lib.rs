@@ -3,20 +3,27 @@
 //!
 //! They share no code with the product: what both would have wrong, neither could find.
 
+mod audit;
 mod clock;
 mod control;
+mod curl;
+mod drive;
 mod fault;
 mod genesys;
 mod http;
 mod ids;
 mod ledger;
 mod line;
+mod plan;
 mod rate;
 mod server;
 pub mod sign;
 mod webhook;
 
+pub use audit::{Account, Arrival, Audit, Message, audit};
 pub use clock::{Clock, iso, parse_iso};
+pub use curl::curl;
+pub use drive::{DriveSettings, Report, arrivals, drive, settled};
 pub use fault::{Fault, Kind};
 pub use genesys::{
     AgentMessage, Genesys, GenesysSetup, GenesysStats, Integration, OAuthClient, Outbound, Received,
@@ -25,6 +32,7 @@ pub use genesys::{
 pub use http::{Client, NoAnswer};
 pub use ledger::Ledger;
 pub use line::{Channel, Line, LineSetup, LineStats, Sent, Webhook, redelivered, text_event};
+pub use plan::{Direction, PlanSettings, Send, marked, marker, plan, user_id};
 pub use rate::{Admission, SlidingLog};
 pub use server::{Cut, Setup, Standins};
 pub use webhook::{Attempt, Delivery, Schedule};

@@ -25,6 +25,9 @@ use crate::line::{Line, LineSetup};
 /// How long an accept error (no file descriptors left) pauses the listener.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// How long the calls under way have to finish after the shutdown; a fault may hold one for longer.
+const GRACE: Duration = Duration::from_secs(2);
+
 /// Both platforms' setups.
 #[derive(Debug, Clone, Default)]
 pub struct Setup {
@@ -39,6 +42,7 @@ pub struct Setup {
 pub struct Standins(Arc<Inner>);
 
 struct Inner {
+    clock: Clock,
     genesys: Genesys,
     line: Line,
 }
@@ -74,8 +78,15 @@ impl Standins {
     pub fn new(setup: Setup, clock: Clock) -> Self {
         Self(Arc::new(Inner {
             genesys: Genesys::new(setup.genesys, clock.clone()),
-            line: Line::new(setup.line, clock),
+            line: Line::new(setup.line, clock.clone()),
+            clock,
         }))
+    }
+
+    /// The clock that was handed in.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
     }
 
     /// The stand-in of Genesys Cloud.
@@ -133,7 +144,7 @@ impl Standins {
         (!reset_after).then_some(answer)
     }
 
-    /// Serves both stand-ins until `shutdown` is ready; connections that are open then finish their call.
+    /// Serves both stand-ins until `shutdown` is ready; calls under way then have two seconds to finish.
     ///
     /// # Errors
     /// None while it runs; the result is there for the listener's address.
@@ -154,7 +165,7 @@ impl Standins {
         }
         drop(end);
         ending.send_replace(true);
-        ending.closed().await;
+        let _ = tokio::time::timeout(GRACE, ending.closed()).await;
         Ok(())
     }
 

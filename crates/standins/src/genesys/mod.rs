@@ -228,6 +228,11 @@ impl Genesys {
         self.faults.lock().expect("no code panics while it holds the faults").set(faults);
     }
 
+    /// Calls that met a fault since the faults were last set.
+    pub fn faults_hit(&self) -> u64 {
+        self.faults.lock().expect("no code panics while it holds the faults").hits()
+    }
+
     /// Points the webhook of an integration elsewhere.
     pub fn set_webhook(&self, integration: &str, url: &str) {
         self.state().webhook_urls.insert(integration.to_owned(), url.to_owned());

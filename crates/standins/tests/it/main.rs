@@ -1,0 +1,10 @@
+//! The stand-ins over real HTTP on loopback: every call, every error shape, faults, webhooks, traffic and audit.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
+mod bench;
+mod crossing;
+mod faults;
+mod genesys;
+mod line;
+mod webhooks;
