@@ -82,7 +82,7 @@ impl<L: RawLog> Edge<L> {
         let signature = verify::signature(target.source, &head.headers)?;
         let body = body::read(body, self.settings.body_limit, self.settings.body_timeout).await?;
         target.secrets.verify(&signature, &body)?;
-        let records = cut::cut(target.source, &target.name, &body, self.clock.now_ms());
+        let records = cut::cut(&target.envelope(self.clock.now_ms()), &body);
         self.write(target, &body, records).await
     }
 

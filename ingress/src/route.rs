@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::{Method, StatusCode};
+use runtime::Secret;
 use runtime::config::LineAccount;
 use runtime::metrics::{self, CounterHandle, HistogramHandle};
-use schemas::Topic;
+use schemas::{Topic, TopicNames};
 
 use crate::answer::{Answer, Refusal};
+use crate::cut::Envelope;
 use crate::log::{AppendError, NewRecord};
 use crate::verify::Secrets;
 
@@ -49,6 +51,8 @@ pub(crate) struct Target {
     pub(crate) source: Source,
     /// Account name (LINE) or integration id (Genesys), as in the configuration.
     pub(crate) name: Arc<str>,
+    /// Full name of the topic that its events go to.
+    pub(crate) topic: Arc<str>,
     pub(crate) secrets: Secrets,
     pub(crate) meters: Meters,
 }
@@ -63,14 +67,19 @@ pub struct Routes {
 impl Routes {
     /// The webhooks of these LINE accounts and of the integrations that they feed.
     #[must_use]
-    pub fn new(accounts: &BTreeMap<String, LineAccount>) -> Self {
+    pub fn new(accounts: &BTreeMap<String, LineAccount>, topics: &TopicNames) -> Self {
         let mut routes = Self::default();
+        let target = |source: Source, name: &str, secrets: &[Secret]| Target {
+            source,
+            name: name.into(),
+            topic: topics.of(source.topic()).into(),
+            secrets: Secrets::new(secrets),
+            meters: Meters::new(source.name()),
+        };
         for (name, account) in accounts {
-            let line = Target::new(Source::Line, name, Secrets::new(&account.channel_secrets));
-            routes.line.insert(name.clone(), line);
-            let integration = &account.integration;
-            let genesys = Target::new(Source::Genesys, integration, Secrets::new(&account.webhook_secrets));
-            routes.genesys.insert(integration.clone(), genesys);
+            routes.line.insert(name.clone(), target(Source::Line, name, &account.channel_secrets));
+            let genesys = target(Source::Genesys, &account.integration, &account.webhook_secrets);
+            routes.genesys.insert(account.integration.clone(), genesys);
         }
         routes
     }
@@ -88,8 +97,9 @@ impl Routes {
 }
 
 impl Target {
-    fn new(source: Source, name: &str, secrets: Secrets) -> Self {
-        Self { source, name: name.into(), secrets, meters: Meters::new(source.name()) }
+    /// What the records of a body received now share.
+    pub(crate) fn envelope(&self, received: i64) -> Envelope<'_> {
+        Envelope { source: self.source, account: &self.name, topic: &self.topic, received }
     }
 }
 

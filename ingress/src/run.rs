@@ -7,6 +7,7 @@ use rdkafka::error::KafkaError;
 use runtime::config::Config;
 use runtime::tls::{ServerTls, TlsError};
 use runtime::{Clock, Readiness, Shutdown};
+use schemas::TopicNames;
 use tokio::net::TcpListener;
 
 use crate::{Edge, KafkaLog, Routes, Settings, serve};
@@ -45,8 +46,8 @@ pub async fn run(
     let tls = config.ingress.tls.as_ref().map(ServerTls::load).transpose().map_err(StartError::Tls)?;
     let acceptor = tls.as_ref().map(ServerTls::acceptor);
     let log = Arc::new(KafkaLog::new(&config.kafka).map_err(StartError::Kafka)?);
-    let edge =
-        Edge::new(Routes::new(&config.line), log.clone(), Clock::wall(), Settings::from(&config.ingress));
+    let routes = Routes::new(&config.line, &TopicNames::new(&config.kafka.topic_prefix));
+    let edge = Edge::new(routes, log.clone(), Clock::wall(), Settings::from(&config.ingress));
     let (broker, open) = (readiness.condition("kafka"), readiness.condition("ingress"));
     open.set(true);
     tracing::info!(accounts = config.line.len(), tls = acceptor.is_some(), "taking webhooks");

@@ -18,19 +18,22 @@ use crate::route::Source;
 const MAX_ID_BYTES: usize = 512;
 
 /// The records of a body. Every event of it is in exactly one of them; a body that cannot be cut is one dead letter.
-pub(crate) fn cut(source: Source, account: &str, body: &Bytes, received: i64) -> Vec<NewRecord> {
-    let envelope = Envelope { source, account, received };
-    match source {
-        Source::Line => line::cut(&envelope, body),
-        Source::Genesys => vec![genesys::cut(&envelope, body)],
+pub(crate) fn cut(envelope: &Envelope<'_>, body: &Bytes) -> Vec<NewRecord> {
+    match envelope.source {
+        Source::Line => line::cut(envelope, body),
+        Source::Genesys => vec![genesys::cut(envelope, body)],
     }
 }
 
 /// What the records of one request share.
-struct Envelope<'a> {
-    source: Source,
-    account: &'a str,
-    received: i64,
+pub(crate) struct Envelope<'a> {
+    pub(crate) source: Source,
+    /// Account name or integration id.
+    pub(crate) account: &'a str,
+    /// Full name of the topic of the source.
+    pub(crate) topic: &'a str,
+    /// When the body was complete, in ms since 1970.
+    pub(crate) received: i64,
 }
 
 /// What is read from an event.
@@ -88,7 +91,7 @@ impl Envelope<'_> {
             (header::DEAD_REASON, flaw.reason.code().into()),
             (header::DEAD_DETAIL, flaw.detail.into()),
             (header::DEAD_STAGE, "ingress".into()),
-            (header::DEAD_TOPIC, self.source.topic().name().into()),
+            (header::DEAD_TOPIC, self.topic.to_owned().into()),
             (header::ACCOUNT, self.account.to_owned().into()),
             (header::RECEIVED, self.received.to_string().into()),
         ];
@@ -106,5 +109,6 @@ impl Envelope<'_> {
 /// of `body` (the same memory); `received` is in ms since 1970.
 #[must_use]
 pub fn cut_line(account: &str, body: &Bytes, received: i64) -> Vec<NewRecord> {
-    cut(Source::Line, account, body, received)
+    let topic = Topic::WebhooksLine.name();
+    cut(&Envelope { source: Source::Line, account, topic, received }, body)
 }

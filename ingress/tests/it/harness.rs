@@ -11,6 +11,7 @@ use hmac::{Hmac, Mac};
 use ingress::{AppendError, Edge, NewRecord, RawLog, Routes, Settings, Source, serve};
 use runtime::config::LineAccount;
 use runtime::{Clock, Secret, Shutdown};
+use schemas::TopicNames;
 use sha2::Sha256;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -124,7 +125,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (log, shutdown) = (Log::new(Mood::Takes), Shutdown::new());
-        let routes = Routes::new(&BTreeMap::from([(ACCOUNT.to_owned(), account)]));
+        let routes = Routes::new(&BTreeMap::from([(ACCOUNT.to_owned(), account)]), &TopicNames::new("test."));
         let edge = Edge::new(routes, log.clone(), Clock::manual(RECEIVED), settings);
         let task = tokio::spawn(serve(listener, tls, edge, shutdown.clone()));
         Self { address, log, shutdown, task }

@@ -1,5 +1,7 @@
 //! Ingress through its real port on loopback, with a double of the log.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should end")]
+
 mod broker;
 mod cutting;
 mod ends;

@@ -100,6 +100,7 @@ fn check(case: &Case, source: Source, body: &[u8], record: &NewRecord, expected:
     let redelivery = expected.redelivery.as_deref().unwrap_or("false");
     let received = RECEIVED.to_string();
     let mut headers = vec![(header::ACCOUNT, Some(account)), (header::RECEIVED, Some(received.as_str()))];
+    let topic = format!("test.{}", source.topic().name());
     match &expected.dead {
         None => {
             assert_eq!((record.topic, record.dead()), (source.topic(), None), "{name}");
@@ -115,7 +116,7 @@ fn check(case: &Case, source: Source, body: &[u8], record: &NewRecord, expected:
             headers.extend([
                 (header::DEAD_REASON, Some(reason.as_str())),
                 (header::DEAD_STAGE, Some("ingress")),
-                (header::DEAD_TOPIC, Some(source.topic().name())),
+                (header::DEAD_TOPIC, Some(topic.as_str())),
                 (header::DEAD_DETAIL, record.header(header::DEAD_DETAIL).filter(|detail| !detail.is_empty())),
             ]);
         }

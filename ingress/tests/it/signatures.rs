@@ -84,19 +84,19 @@ async fn the_header_must_be_there_once_and_well_formed() {
             Source::Line => ("x-hub-signature-256", format!("sha256={value}")),
             Source::Genesys => ("x-line-signature", bare.to_owned()),
         };
-        let cases: [(&str, &[(&str, &str)], u16); 9] = [
-            ("once", &[(name, &value)], 200),
-            ("name in capitals", &[(&upper, &value)], 200),
-            ("absent", &[], 401),
-            ("twice the same", &[(name, &value), (name, &value)], 401),
-            ("a wrong one beside it", &[(name, &value), (name, "AAAA")], 401),
-            ("no padding", &[(name, unpadded)], 401),
-            ("a space in it", &[(name, &inner_space)], 401),
-            ("not ASCII", &[(name, "\u{e9}")], 401),
-            ("the other platform's header", &[(other.0, &other.1)], 401),
+        let cases = [
+            ("once", vec![(name, value.as_str())], 200),
+            ("name in capitals", vec![(&upper, &value)], 200),
+            ("absent", vec![], 401),
+            ("twice the same", vec![(name, &value), (name, &value)], 401),
+            ("a wrong one beside it", vec![(name, &value), (name, "AAAA")], 401),
+            ("no padding", vec![(name, unpadded)], 401),
+            ("a space in it", vec![(name, &inner_space)], 401),
+            ("not ASCII", vec![(name, "\u{e9}")], 401),
+            ("the other platform's header", vec![(other.0, &other.1)], 401),
         ];
         for (case, headers, status) in cases {
-            let answer = server.send(&request(&path, headers, BODY)).await;
+            let answer = server.send(&request(&path, &headers, BODY)).await;
             assert_eq!(answer.status, status, "{source:?}: {case}");
         }
     }

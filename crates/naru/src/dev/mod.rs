@@ -11,7 +11,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use runtime::config::{self, Config, Environment};
-use runtime::{Clock, Readiness, Shutdown};
+use runtime::{Clock, Readiness, Secret, Shutdown};
+use schemas::TopicNames;
 use standins::Standins;
 use tokio::net::TcpListener;
 
@@ -73,7 +74,7 @@ pub(crate) async fn run(arguments: DevArguments, accounts: Option<PathBuf>) -> R
     });
     let log = Arc::new(ingress::KafkaLog::new(&config.kafka).map_err(Failure::failed)?);
     let edge = ingress::Edge::new(
-        ingress::Routes::new(&config.line),
+        ingress::Routes::new(&config.line, &schemas::TopicNames::new(&config.kafka.topic_prefix)),
         log,
         Clock::wall(),
         ingress::Settings::from(&config.ingress),
@@ -130,6 +131,8 @@ fn take_inside(config: &mut Config, cluster: &Cluster, api: &str, data: &std::pa
     config.kafka.replication_factor = 1;
     config.kafka.schema_registry_url = None;
     config.kafka.properties.clear();
+    // The mock does not wake a waiting fetch when records arrive, so that each hop would take the whole wait.
+    config.kafka.properties.insert("fetch.wait.max.ms".to_owned(), Secret::new("10"));
     config.processors.data_dir = data.to_owned();
     config.processors.threads = 1;
     for client in config.genesys.values_mut() {
