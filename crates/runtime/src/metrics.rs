@@ -1,6 +1,6 @@
 //! The one table of metrics, and the one place that touches the metrics library.
 //!
-//! A new metric is a new row of [`table!`]: the constant, the name in Prometheus style (`naru_`, base units, `_total`
+//! A new metric is a new row of `table!`: the constant, the name in Prometheus style (`naru_`, base units, `_total`
 //! for counters), the labels and a help text. Label values are few and known: never an id, an address or a text.
 
 use std::fmt::Write as _;
@@ -171,6 +171,23 @@ table! {
     TABLE_RECORDS = Counter "naru_table_records_total" ["topic"] "records that a table has read";
 
     // Egress.
+    EGRESS_CALLS = Counter "naru_egress_calls_total" ["destination", "verdict"] "Calls that carry a message, by what came of them";
+    EGRESS_DELIVERIES = Counter "naru_egress_deliveries_total" ["destination", "status"] "Messages finished, by how";
+    EGRESS_DEAD_LETTERS = Counter "naru_egress_dead_letters_total" ["destination", "reason"] "Messages given up, by reason";
+    EGRESS_OURS = Histogram "naru_egress_ours_seconds" ["destination"] "From receipt by ingress to the first call" in SECONDS;
+    EGRESS_PLATFORM = Histogram "naru_egress_platform_seconds" ["destination"] "From a call to its answer" in SECONDS;
+    EGRESS_LANES = Gauge "naru_egress_lanes" ["destination"] "Conversations with a message on its way";
+    EGRESS_LANES_WAITING = Gauge "naru_egress_lanes_waiting" ["destination"] "Of these, how many wait for a retry";
+    EGRESS_IN_FLIGHT = Gauge "naru_egress_in_flight" ["destination"] "Calls without an answer yet";
+    EGRESS_WINDOW_USED = Gauge "naru_egress_window_used" ["destination"] "Messages in memory";
+    EGRESS_LIMIT_WAITS = Counter "naru_egress_limit_waits_total" ["destination"] "Calls that had to wait for the platform's limit";
+    EGRESS_RETRIES = Counter "naru_egress_retries_total" ["destination"] "Calls made again";
+    EGRESS_DOUBTS = Counter "naru_egress_doubts_total" ["destination", "outcome"] "Unknown outcomes, by what asking the platform said";
+    EGRESS_POSSIBLY_TWICE = Counter "naru_egress_possibly_twice_total" ["destination"] "Messages sent again though they may have arrived";
+    EGRESS_ALREADY_SENT = Counter "naru_egress_already_sent_total" ["destination"] "Records that an earlier owner had finished, not sent again";
+    EGRESS_TOKEN_REQUESTS = Counter "naru_egress_token_requests_total" ["client", "result"] "Requests for an access token";
+    EGRESS_TOKEN_FAILING = Gauge "naru_egress_token_failing" ["client"] "1 while no new access token can be had";
+    EGRESS_ACCOUNT_STOPPED = Gauge "naru_egress_account_stopped" ["account"] "1 while LINE refuses the account's access token";
 
     // Every service.
     BUILD_INFO = Gauge "naru_build_info" ["version", "service"] "1, labelled with what runs";

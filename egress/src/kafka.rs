@@ -1,0 +1,536 @@
+//! The Kafka side of a destination: one thread that polls, pauses, commits, and takes and gives up partitions.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::{Offset, TopicPartitionList};
+use runtime::admin::Condition;
+use runtime::kafka::{LogContext, SESSION_TIMEOUT_MS, consumer_config};
+use runtime::{Clock, Shutdown, config};
+use schemas::{Codec, Delivery, Framing, TopicNames, header};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::frontier::{Commit, Note};
+use crate::history::{History, LIMIT_MEMORY_MS};
+use crate::outbox::Destination;
+use crate::progress::Progress;
+use crate::seam::{Input, Lease, Pulse, Record};
+
+/// Between commits. What is delivered and not committed when we die is found again in `deliveries`.
+const COMMIT_EVERY: Duration = Duration::from_secs(1);
+
+/// Longest wait for a record before the rest of the turn is done.
+const POLL: Duration = Duration::from_millis(20);
+
+/// For a request to the broker.
+const REQUEST: Duration = Duration::from_secs(5);
+
+/// Between requests that fail.
+const REQUEST_AGAIN: Duration = Duration::from_millis(500);
+
+/// How much younger than the session time-out the last poll must be for a call to be made: time for the call's bytes
+/// to leave before another owner can exist.
+const SESSION_MARGIN: Duration = Duration::from_secs(2);
+
+/// The pulse that leases of a destination hang on.
+#[must_use]
+pub fn pulse() -> Pulse {
+    Pulse::new(Duration::from_millis(u64::from(SESSION_TIMEOUT_MS)).saturating_sub(SESSION_MARGIN))
+}
+
+/// A partition between assignment and revocation.
+struct Held {
+    lease: Lease,
+    stage: Stage,
+    committed: Option<Commit>,
+}
+
+enum Stage {
+    /// Paused until what an earlier owner wrote is read.
+    Restoring,
+    Live {
+        /// Empty once every record is read that an earlier owner can have read.
+        history: Option<History>,
+        /// The end of the outbox when the partition was assigned.
+        inherited_until: i64,
+        is_paused: bool,
+    },
+}
+
+/// What rebalance callbacks and the thread share. Both run on the same thread, so the lock never waits.
+struct Context {
+    topic: String,
+    progress: Progress,
+    inputs: mpsc::UnboundedSender<Input>,
+    pulse: Pulse,
+    held: Mutex<BTreeMap<i32, Held>>,
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        runtime::kafka::log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        runtime::kafka::log_error(&error, reason);
+    }
+}
+
+impl ConsumerContext for Context {
+    fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        if let Rebalance::Revoke(list) = rebalance {
+            self.give_up(consumer, &partitions(list));
+        }
+    }
+
+    fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        if let Rebalance::Assign(list) = rebalance {
+            self.take(consumer, &partitions(list));
+        }
+    }
+
+    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
+        if let Err(error) = result {
+            tracing::warn!(topic = self.topic, %error, "offsets are not committed yet");
+        }
+    }
+}
+
+fn partitions(list: &TopicPartitionList) -> Vec<i32> {
+    list.elements().iter().map(rdkafka::topic_partition_list::TopicPartitionListElem::partition).collect()
+}
+
+impl Context {
+    fn held(&self) -> MutexGuard<'_, BTreeMap<i32, Held>> {
+        self.held.lock().expect("nothing panics while it holds the partitions")
+    }
+
+    fn list(&self, partitions: &[i32]) -> TopicPartitionList {
+        let mut list = TopicPartitionList::new();
+        for partition in partitions {
+            list.add_partition(&self.topic, *partition);
+        }
+        list
+    }
+
+    /// Partitions are ours; nothing is read before what an earlier owner wrote about them.
+    fn take(&self, consumer: &BaseConsumer<Self>, partitions: &[i32]) {
+        if partitions.is_empty() {
+            return;
+        }
+        tracing::info!(topic = self.topic, ?partitions, "partitions assigned");
+        if let Err(error) = consumer.pause(&self.list(partitions)) {
+            tracing::warn!(topic = self.topic, %error, "partitions cannot be paused");
+        }
+        for partition in partitions {
+            let held =
+                Held { lease: Lease::new(self.pulse.clone()), stage: Stage::Restoring, committed: None };
+            self.held().insert(*partition, held);
+        }
+    }
+
+    /// No new calls, time for running ones to end, commit what is finished, forget the rest.
+    fn give_up(&self, consumer: &BaseConsumer<Self>, partitions: &[i32]) {
+        let mut left: Vec<i32> = Vec::new();
+        for partition in partitions {
+            if let Some(held) = self.held().remove(partition) {
+                held.lease.close();
+                left.push(*partition);
+            }
+        }
+        if left.is_empty() {
+            return;
+        }
+        let (done, is_done) = oneshot::channel();
+        if self.inputs.send(Input::Revoked { partitions: left.clone(), done }).is_ok() {
+            // An engine that has failed answers by dropping the sender.
+            let _ = is_done.blocking_recv();
+        }
+        let commits: Vec<_> =
+            left.iter().filter_map(|p| Some((*p, self.progress.committable(*p)?))).collect();
+        if let Err(error) = commit(consumer, &self.topic, &commits, CommitMode::Sync) {
+            tracing::warn!(topic = self.topic, %error, "the last offsets of partitions given up are not committed");
+        }
+        for partition in &left {
+            self.progress.close(*partition);
+        }
+        tracing::info!(topic = self.topic, partitions = ?left, "partitions given up");
+    }
+}
+
+/// Commits offsets with their notes.
+fn commit<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    topic: &str,
+    commits: &[(i32, Commit)],
+    mode: CommitMode,
+) -> KafkaResult<()> {
+    if commits.is_empty() {
+        return Ok(());
+    }
+    let mut list = TopicPartitionList::new();
+    for (partition, commit) in commits {
+        let mut element = list.add_partition(topic, *partition);
+        element.set_offset(Offset::Offset(commit.offset))?;
+        element.set_metadata(commit.note.to_string());
+    }
+    consumer.commit(&list, mode)
+}
+
+/// Partitions whose `deliveries` are being read.
+struct Reading {
+    partition: i32,
+    note: Note,
+    deliveries_end: i64,
+    inherited_until: i64,
+    history: History,
+}
+
+/// What the thread needs.
+pub struct Setup {
+    /// The cluster.
+    pub kafka: config::Kafka,
+    /// Which outbox.
+    pub destination: Destination,
+    /// Consumer group.
+    pub group: String,
+    /// Framing of `deliveries`.
+    pub framing: Framing,
+    /// Shared with the engine.
+    pub progress: Progress,
+    /// To the engine.
+    pub inputs: mpsc::UnboundedSender<Input>,
+    /// Ends the thread.
+    pub shutdown: Shutdown,
+    /// Met while the group is joined and nothing is being restored.
+    pub ready: Condition,
+    /// The clock.
+    pub clock: Clock,
+}
+
+/// The thread's own part.
+struct Rim {
+    consumer: BaseConsumer<Context>,
+    deliveries: String,
+    /// Reads `deliveries`, outside any group.
+    past: BaseConsumer<LogContext>,
+    reading: VecDeque<Reading>,
+    codec: Codec<Delivery>,
+    shutdown: Shutdown,
+    ready: Condition,
+    clock: Clock,
+    next_commit: Instant,
+    next_request: Instant,
+}
+
+/// Reads the outbox until `shutdown`, then gives everything up and leaves the group.
+///
+/// # Errors
+/// If the topics do not fit together or the client fails for good. The text is for a person.
+pub fn run(setup: Setup) -> Result<(), String> {
+    let names = TopicNames::new(&setup.kafka.topic_prefix);
+    let (topic, deliveries) =
+        (names.of(setup.destination.outbox()), names.of(setup.destination.deliveries()));
+    let text = |error: KafkaError| error.to_string();
+    let context = Context {
+        topic: topic.clone(),
+        progress: setup.progress,
+        inputs: setup.inputs,
+        pulse: pulse(),
+        held: Mutex::default(),
+    };
+    let consumer: BaseConsumer<Context> = consumer_config(&setup.kafka, &setup.group)
+        .set("partition.assignment.strategy", "cooperative-sticky")
+        .set("auto.offset.reset", "earliest")
+        .create_with_context(context)
+        .map_err(text)?;
+    let past: BaseConsumer<LogContext> = consumer_config(&setup.kafka, &setup.group)
+        .set("auto.offset.reset", "earliest")
+        .set("enable.partition.eof", "true")
+        .create_with_context(LogContext)
+        .map_err(text)?;
+    let now = Instant::now();
+    let mut rim = Rim {
+        consumer,
+        deliveries,
+        past,
+        reading: VecDeque::new(),
+        codec: Codec::new(setup.framing),
+        shutdown: setup.shutdown,
+        ready: setup.ready,
+        clock: setup.clock,
+        next_commit: now + COMMIT_EVERY,
+        next_request: now,
+    };
+    if !rim.check_topics()? {
+        return Ok(());
+    }
+    rim.consumer.subscribe(&[&topic]).map_err(text)?;
+    let result = rim.work();
+    rim.ready.set(false);
+    let all: Vec<i32> = rim.consumer.context().held().keys().copied().collect();
+    rim.consumer.context().give_up(&rim.consumer, &all);
+    rim.consumer.unsubscribe();
+    result
+}
+
+impl Rim {
+    /// Waits for the broker, and refuses to run where a delivery record could not lie beside its outbox record. False
+    /// if the shutdown came first.
+    fn check_topics(&self) -> Result<bool, String> {
+        let topic = &self.consumer.context().topic;
+        while !self.shutdown.is_set() {
+            match (self.count(topic), self.count(&self.deliveries)) {
+                (Ok(0), _) => {
+                    return Err(format!("topic {topic} does not exist; `naru topics create` makes it"));
+                }
+                (Ok(a), Ok(b)) if a == b => return Ok(true),
+                (Ok(a), Ok(b)) => {
+                    let deliveries = &self.deliveries;
+                    return Err(format!(
+                        "{topic} has {a} partitions and {deliveries} has {b}; they must be equal"
+                    ));
+                }
+                (Err(error), _) | (_, Err(error)) => {
+                    tracing::warn!(topic, %error, "the broker does not answer yet");
+                    std::thread::sleep(REQUEST_AGAIN);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    fn count(&self, topic: &str) -> KafkaResult<usize> {
+        let metadata = self.past.fetch_metadata(Some(topic), REQUEST)?;
+        Ok(metadata.topics().first().map_or(0, |topic| topic.partitions().len()))
+    }
+
+    /// The loop of the thread.
+    fn work(&mut self) -> Result<(), String> {
+        while !self.shutdown.is_set() {
+            let is_restoring = self.is_restoring();
+            let wait = if is_restoring { Duration::ZERO } else { POLL };
+            match self.consumer.poll(wait) {
+                Some(Ok(message)) => self.record(&message),
+                Some(Err(error)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) => {
+                    return Err(format!("the consumer failed for good: {error}"));
+                }
+                Some(Err(error)) => tracing::warn!(%error, "reading an outbox failed, trying again"),
+                None => {}
+            }
+            let context = self.consumer.context();
+            context.pulse.beat();
+            if context.inputs.is_closed() {
+                return Ok(());
+            }
+            if is_restoring {
+                self.restore();
+            }
+            self.resume();
+            self.ready.set(!self.is_restoring());
+            if Instant::now() >= self.next_commit {
+                self.next_commit = Instant::now() + COMMIT_EVERY;
+                self.commit();
+            }
+        }
+        Ok(())
+    }
+
+    fn is_restoring(&self) -> bool {
+        self.consumer.context().held().values().any(|held| matches!(held.stage, Stage::Restoring))
+    }
+
+    /// Hands a record to the engine, with what an earlier owner wrote about it.
+    fn record(&self, message: &BorrowedMessage<'_>) {
+        let context = self.consumer.context();
+        let (partition, offset) = (message.partition(), message.offset());
+        let mut held = context.held();
+        let Some(Held { stage: Stage::Live { history, inherited_until, is_paused }, .. }) =
+            held.get_mut(&partition)
+        else {
+            return;
+        };
+        if offset >= *inherited_until {
+            *history = None;
+        }
+        let record = own(message);
+        let earlier = history.as_ref().and_then(|history| history.of(&identity(&record)?));
+        let fits = context.progress.read(partition, offset);
+        if context.inputs.send(Input::Record(record, earlier)).is_err() {
+            return;
+        }
+        if !fits {
+            match self.consumer.pause(&context.list(&[partition])) {
+                Ok(()) => *is_paused = true,
+                Err(error) => tracing::warn!(partition, %error, "a full partition cannot be paused"),
+            }
+        }
+    }
+
+    /// Lets paused partitions go on when there is room.
+    fn resume(&self) {
+        let context = self.consumer.context();
+        for (partition, held) in context.held().iter_mut() {
+            if let Stage::Live { is_paused, .. } = &mut held.stage
+                && *is_paused
+                && context.progress.resumes(*partition)
+                && self.consumer.resume(&context.list(&[*partition])).is_ok()
+            {
+                *is_paused = false;
+            }
+        }
+    }
+
+    /// Commits what has changed.
+    fn commit(&self) {
+        let context = self.consumer.context();
+        let mut commits = Vec::new();
+        for (partition, held) in context.held().iter_mut() {
+            let now = context.progress.committable(*partition);
+            if now.is_some() && now != held.committed {
+                held.committed = now;
+                commits.extend(now.map(|commit| (*partition, commit)));
+            }
+        }
+        if let Err(error) = commit(&self.consumer, &context.topic, &commits, CommitMode::Async) {
+            tracing::warn!(topic = context.topic, %error, "offsets are not committed yet");
+        }
+    }
+
+    /// One step of reading what earlier owners wrote.
+    fn restore(&mut self) {
+        let held: Vec<i32> = {
+            let held = self.consumer.context().held();
+            let restoring = held.iter().filter(|(_, held)| matches!(held.stage, Stage::Restoring));
+            restoring.map(|(partition, _)| *partition).collect()
+        };
+        let before = self.reading.len();
+        self.reading.retain(|reading| held.contains(&reading.partition));
+        let is_new = |partition: &&i32| !self.reading.iter().any(|reading| reading.partition == **partition);
+        let new: Vec<i32> = held.iter().filter(is_new).copied().collect();
+        if (!new.is_empty() || before != self.reading.len()) && Instant::now() >= self.next_request {
+            if let Err(error) = self.begin(&new) {
+                self.next_request = Instant::now() + REQUEST_AGAIN;
+                tracing::warn!(topic = self.deliveries, %error, "cannot read what an earlier owner wrote, trying again");
+            }
+            return;
+        }
+        let until = Instant::now() + POLL;
+        while !self.reading.is_empty() && Instant::now() < until {
+            match self.past.poll(POLL) {
+                None => break,
+                Some(Ok(message)) => {
+                    let delivery = message.payload().and_then(|payload| self.codec.decode(payload).ok());
+                    let reading =
+                        self.reading.iter_mut().find(|reading| reading.partition == message.partition());
+                    if let (Some(delivery), Some(reading)) = (delivery, reading) {
+                        reading.history.learn(&delivery, self.clock.now_ms());
+                        reading.deliveries_end = reading.deliveries_end.max(message.offset() + 1);
+                    }
+                }
+                Some(Err(KafkaError::PartitionEOF(partition))) => self.restored(partition),
+                Some(Err(error)) => {
+                    tracing::warn!(topic = self.deliveries, %error, "reading failed, trying again")
+                }
+            }
+        }
+    }
+
+    /// Starts to read the `deliveries` of new partitions, from where their last owner's note says.
+    fn begin(&mut self, new: &[i32]) -> KafkaResult<()> {
+        let context = self.consumer.context();
+        let committed = self.consumer.committed_offsets(context.list(new), REQUEST)?;
+        let mut begun = Vec::new();
+        for element in committed.elements() {
+            let partition = element.partition();
+            let note = Note::parse(element.metadata());
+            let (low, high) = self.past.fetch_watermarks(&self.deliveries, partition, REQUEST)?;
+            let (_, inherited_until) = self.consumer.fetch_watermarks(&context.topic, partition, REQUEST)?;
+            // Without a note nobody has committed, or somebody has moved the offset by hand: then all is read, so that
+            // nothing is sent twice.
+            let start = note
+                .map_or(low, |note| note.deliveries.clamp(low, high))
+                .min(self.a_minute_ago(partition, high));
+            let note = note.unwrap_or_default();
+            let reading = Reading {
+                partition,
+                note,
+                deliveries_end: high,
+                inherited_until,
+                history: History::default(),
+            };
+            begun.push((start, reading));
+        }
+        // Those that are being read already go on where they are.
+        let positions = self.past.position()?;
+        let mut assign = TopicPartitionList::new();
+        for reading in &self.reading {
+            let position =
+                positions.find_partition(&self.deliveries, reading.partition).map(|found| found.offset());
+            let offset =
+                position.filter(|offset| matches!(offset, Offset::Offset(_))).unwrap_or(Offset::Beginning);
+            assign.add_partition_offset(&self.deliveries, reading.partition, offset)?;
+        }
+        for (start, reading) in &begun {
+            assign.add_partition_offset(&self.deliveries, reading.partition, Offset::Offset(*start))?;
+        }
+        self.past.assign(&assign)?;
+        self.reading.extend(begun.into_iter().map(|(_, reading)| reading));
+        Ok(())
+    }
+
+    /// The first delivery record whose call may still count for a limit.
+    fn a_minute_ago(&self, partition: i32, high: i64) -> i64 {
+        let mut list = TopicPartitionList::new();
+        let then = Offset::Offset(self.clock.now_ms() - LIMIT_MEMORY_MS);
+        let found = list
+            .add_partition_offset(&self.deliveries, partition, then)
+            .and_then(|()| self.past.offsets_for_times(list, REQUEST));
+        let offset = found.ok().and_then(|found| match found.elements().first()?.offset() {
+            Offset::Offset(offset) => Some(offset),
+            _ => None,
+        });
+        offset.unwrap_or(high)
+    }
+
+    /// All that was written is read: the partition goes live.
+    fn restored(&mut self, partition: i32) {
+        let Some(at) = self.reading.iter().position(|reading| reading.partition == partition) else { return };
+        let reading = self.reading.remove(at).expect("it was just found");
+        let Reading { note, deliveries_end, inherited_until, mut history, .. } = reading;
+        let context = self.consumer.context();
+        let mut held = context.held();
+        let Some(held) = held.get_mut(&partition) else { return };
+        context.progress.open(partition, note, deliveries_end);
+        let assigned = Input::Assigned { partition, lease: held.lease.clone(), calls: history.take_calls() };
+        if context.inputs.send(assigned).is_err() {
+            return;
+        }
+        held.stage = Stage::Live { history: Some(history), inherited_until, is_paused: true };
+    }
+}
+
+/// The record with its own memory.
+fn own(message: &BorrowedMessage<'_>) -> Record {
+    let headers = message.headers().map(|headers| {
+        headers.iter().map(|h| (h.key.to_owned(), h.value.map(<[u8]>::to_vec))).collect::<Vec<_>>()
+    });
+    Record {
+        partition: message.partition(),
+        offset: message.offset(),
+        key: message.key().map(<[u8]>::to_vec),
+        payload: message.payload().map(<[u8]>::to_vec),
+        headers: headers.unwrap_or_default(),
+    }
+}
+
+fn identity(record: &Record) -> Option<String> {
+    let value = record.headers.iter().find(|(key, _)| key == header::IDENTITY)?.1.clone()?;
+    String::from_utf8(value).ok()
+}

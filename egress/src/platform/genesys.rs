@@ -1,0 +1,311 @@
+//! Genesys Cloud Open Messaging: message → request, outcome → verdict, and the two questions that settle a doubt.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use schemas::ToGenesys;
+use serde_json::{Value, json};
+
+use super::{Outcome, Request, Transport, Verdict, code_at, segment};
+
+/// The call that hands a customer's message to Genesys. `prefetchConversationId` puts the conversation into the
+/// answer: without it a later doubt could not be settled.
+#[must_use]
+pub fn request(message: &ToGenesys) -> Request {
+    let mut channel = json!({
+        "from": {"id": message.person, "idType": "Opaque"},
+        "time": iso_time(message.event_time),
+        "messageId": message.message_id,
+    });
+    if !message.attributes.is_empty() {
+        channel["metadata"] = json!({"customAttributes": message.attributes});
+    }
+    let path = format!(
+        "/api/v2/conversations/messages/{}/inbound/open/message?prefetchConversationId=true",
+        segment(&message.integration)
+    );
+    Request::json(Method::POST, path, &json!({"channel": channel, "text": message.text}))
+}
+
+/// What the outcome of the `attempt`th call (from 1) means. Genesys does not drop a message that it already has, so
+/// whatever leaves open whether it took the message is a doubt.
+#[must_use]
+pub fn verdict(outcome: &Outcome, attempt: u32) -> Verdict {
+    let answer = match outcome {
+        Ok(answer) => answer,
+        Err(Transport::NotSent) => return Verdict::RetryAfter(None),
+        Err(Transport::Unknown) => return Verdict::InDoubt(None),
+    };
+    let body = answer.json();
+    match answer.status {
+        200..=299 if body["status"] == "Failed" => {
+            let why = code_at(&body, "/reasons/0/code").unwrap_or_else(|| "no reason code".into());
+            Verdict::Refused(format!("accepted, then failed: {why}"))
+        }
+        200..=299 => Verdict::Delivered {
+            platform_id: code_at(&body, "/id"),
+            conversation: code_at(&body, "/conversationId"),
+        },
+        401 => Verdict::Reauthorise,
+        429 => Verdict::RetryAfter(answer.retry_after()),
+        // The contract: on a retry it is "already there". On a first call it says nothing that we know.
+        409 if attempt > 1 => Verdict::Delivered { platform_id: None, conversation: None },
+        408 | 409 | 500..=599 => Verdict::InDoubt(answer.retry_after()),
+        status => {
+            let code = code_at(&body, "/code").unwrap_or_else(|| "no code".into());
+            Verdict::Refused(format!("status {status}: {code}"))
+        }
+    }
+}
+
+/// How long the token must rest after this answer: `Retry-After` of a 429, and the rate headers where they say that
+/// nothing is left.
+#[must_use]
+pub fn rest(outcome: &Outcome) -> Option<Duration> {
+    let answer = outcome.as_ref().ok()?;
+    if answer.status == 429 {
+        return answer.retry_after();
+    }
+    let (count, allowed) = (answer.number("inin-ratelimit-count")?, answer.number("inin-ratelimit-allowed")?);
+    (count >= allowed).then(|| answer.number("inin-ratelimit-reset").map(Duration::from_secs))?
+}
+
+/// First question of a doubt: which messages does the conversation hold?
+#[must_use]
+pub fn ask_conversation(conversation: &str) -> Request {
+    Request::get(format!("/api/v2/conversations/messages/{}", segment(conversation)))
+}
+
+/// How many of the customer's newest messages are looked through. A lane sends one message at a time, so the one in
+/// doubt is the newest of its person; the rest is room for other senders.
+const NEWEST: usize = 100;
+
+/// The ids of the customer's newest messages, out of the first answer.
+#[must_use]
+pub fn message_ids(conversation: &Value) -> Vec<String> {
+    let participants = conversation["participants"].as_array().into_iter().flatten();
+    let customers =
+        participants.filter(|p| p["purpose"].as_str().is_none_or(|purpose| purpose == "customer"));
+    let mut messages: Vec<(&str, &str)> = customers
+        .flat_map(|p| p["messages"].as_array().into_iter().flatten())
+        .filter_map(|m| Some((m["messageTime"].as_str().unwrap_or(""), m["messageId"].as_str()?)))
+        .collect();
+    messages.sort_unstable();
+    messages.iter().rev().take(NEWEST).map(|(_, id)| (*id).to_owned()).collect()
+}
+
+/// Second question: what do these messages say about their origin?
+#[must_use]
+pub fn ask_messages(conversation: &str, ids: &[String]) -> Request {
+    let path = format!("/api/v2/conversations/messages/{}/messages/bulk", segment(conversation));
+    Request::json(Method::POST, path, &json!(ids))
+}
+
+/// Genesys's id of the message that we sent as `message_id`, out of the second answer.
+#[must_use]
+pub fn find(bulk: &Value, message_id: &str) -> Option<String> {
+    let entities = bulk["entities"].as_array()?;
+    let found = entities.iter().find(|entity| entity["providerMessageId"] == message_id)?;
+    Some(code_at(found, "/id").unwrap_or_default())
+}
+
+/// `yyyy-MM-ddTHH:mm:ss.mmmZ` of a time in ms since 1970 (UTC), as `channel.time` wants it.
+#[must_use]
+pub fn iso_time(ms: i64) -> String {
+    const DAY_MS: i64 = 86_400_000;
+    let (day, in_day) = (ms.div_euclid(DAY_MS), ms.rem_euclid(DAY_MS));
+    let (year, month, date) = civil(day);
+    let (hour, minute) = (in_day / 3_600_000, in_day / 60_000 % 60);
+    let (second, milli) = (in_day / 1_000 % 60, in_day % 1_000);
+    format!("{year:04}-{month:02}-{date:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
+}
+
+/// Year, month and day of month of a day counted from 1970-01-01. Years are counted from March, so that the leap day
+/// is the last of its year; 400 of them have 146,097 days.
+fn civil(day: i64) -> (i64, i64, i64) {
+    /// From 0000-03-01 to 1970-01-01, in days.
+    const TO_1970: i64 = 719_468;
+    let day = day + TO_1970;
+    let (era, in_era) = (day.div_euclid(146_097), day.rem_euclid(146_097));
+    let year = (in_era - in_era / 1_460 + in_era / 36_524 - in_era / 146_096) / 365;
+    let in_year = in_era - (365 * year + year / 4 - year / 100);
+    let from_march = (5 * in_year + 2) / 153;
+    let date = in_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    (era * 400 + year + i64::from(month <= 2), month, date)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::platform::tests::answer;
+
+    fn message() -> ToGenesys {
+        ToGenesys {
+            identity: "0f".repeat(16),
+            account: "shop-th".into(),
+            integration: "a2171742-7359-41cf-aa68-ad5049250806".into(),
+            person: "6f4a0c1e-0000-8000-8000-000000000001".into(),
+            message_id: "461230966842064897".into(),
+            event_time: 1_790_910_245_678,
+            text: "สวัสดี 🙏".into(),
+            attributes: BTreeMap::from([("market".into(), "Thailand".into())]),
+            late_by: 0,
+            received: 1_790_910_245_700,
+        }
+    }
+
+    #[test]
+    fn the_request_is_the_contracts() {
+        let request = request(&message());
+        assert_eq!(request.method, Method::POST);
+        assert_eq!(
+            request.path,
+            "/api/v2/conversations/messages/a2171742-7359-41cf-aa68-ad5049250806/inbound/open/message?prefetchConversationId=true"
+        );
+        let body: Value = serde_json::from_slice(&request.body.unwrap()).unwrap();
+        let expected = json!({
+            "channel": {
+                "from": {"id": "6f4a0c1e-0000-8000-8000-000000000001", "idType": "Opaque"},
+                "time": "2026-10-02T03:04:05.678Z",
+                "messageId": "461230966842064897",
+                "metadata": {"customAttributes": {"market": "Thailand"}},
+            },
+            "text": "สวัสดี 🙏",
+        });
+        assert_eq!(body, expected);
+    }
+
+    #[test]
+    fn without_attributes_there_is_no_metadata() {
+        let request = request(&ToGenesys { attributes: BTreeMap::new(), ..message() });
+        let body: Value = serde_json::from_slice(&request.body.unwrap()).unwrap();
+        assert!(body["channel"].get("metadata").is_none());
+    }
+
+    #[test]
+    fn verdicts() {
+        use Verdict::{Delivered, InDoubt, Reauthorise, RetryAfter};
+        let refused = |text: &str| Verdict::Refused(text.into());
+        let taken = |id: Option<&str>, conversation: Option<&str>| Delivered {
+            platform_id: id.map(Into::into),
+            conversation: conversation.map(Into::into),
+        };
+        let s = |n| Some(Duration::from_secs(n));
+        let body = |text: &'static str| text;
+        let rows: [(&str, Outcome, u32, Verdict); 19] = [
+            (
+                "202",
+                answer(202, &[], body(r#"{"id":"ab","conversationId":"c-1"}"#)),
+                1,
+                taken(Some("ab"), Some("c-1")),
+            ),
+            ("200, no JSON", answer(200, &[], "<html>"), 1, taken(None, None)),
+            (
+                "2xx that failed",
+                answer(200, &[], r#"{"status":"Failed","reasons":[{"code":"RateLimited","message":"m"}]}"#),
+                1,
+                refused("accepted, then failed: RateLimited"),
+            ),
+            (
+                "prose is not repeated",
+                answer(200, &[], r#"{"status":"Failed","reasons":[{"code":"call 010"}]}"#),
+                1,
+                refused("accepted, then failed: no reason code"),
+            ),
+            (
+                "400",
+                answer(400, &[], r#"{"code":"bad.request","message":"สวัสดี"}"#),
+                1,
+                refused("status 400: bad.request"),
+            ),
+            ("401", answer(401, &[], r#"{"code":"bad.credentials"}"#), 1, Reauthorise),
+            (
+                "403",
+                answer(403, &[], r#"{"code":"missing.permissions"}"#),
+                1,
+                refused("status 403: missing.permissions"),
+            ),
+            ("404", answer(404, &[], ""), 1, refused("status 404: no code")),
+            ("408", answer(408, &[], ""), 1, InDoubt(None)),
+            ("409 first", answer(409, &[], ""), 1, InDoubt(None)),
+            ("409 on a retry", answer(409, &[], ""), 2, taken(None, None)),
+            (
+                "413",
+                answer(413, &[], r#"{"code":"request.entity.too.large"}"#),
+                1,
+                refused("status 413: request.entity.too.large"),
+            ),
+            ("429", answer(429, &[("retry-after", "7")], ""), 1, RetryAfter(s(7))),
+            ("429 bare", answer(429, &[], ""), 1, RetryAfter(None)),
+            ("500", answer(500, &[], ""), 1, InDoubt(None)),
+            ("503", answer(503, &[("retry-after", "2")], ""), 1, InDoubt(s(2))),
+            ("redirect", answer(302, &[], ""), 1, refused("status 302: no code")),
+            ("no connection", Err(Transport::NotSent), 1, RetryAfter(None)),
+            ("cut or timed out", Err(Transport::Unknown), 1, InDoubt(None)),
+        ];
+        for (name, outcome, attempt, expected) in rows {
+            assert_eq!(verdict(&outcome, attempt), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_token_rests_when_nothing_is_left() {
+        let s = |n| Some(Duration::from_secs(n));
+        let rate = |status, count: &str, reset: &str| {
+            answer(
+                status,
+                &[
+                    ("inin-ratelimit-count", count),
+                    ("inin-ratelimit-allowed", "300"),
+                    ("inin-ratelimit-reset", reset),
+                ],
+                "",
+            )
+        };
+        assert_eq!(rest(&rate(202, "299", "40")), None);
+        assert_eq!(rest(&rate(202, "300", "40")), s(40));
+        assert_eq!(rest(&answer(429, &[("retry-after", "9")], "")), s(9));
+        assert_eq!(rest(&answer(202, &[], "")), None);
+        assert_eq!(rest(&Err(Transport::Unknown)), None);
+    }
+
+    #[test]
+    fn a_doubt_is_settled_by_the_providers_message_id() {
+        let conversation = json!({"participants": [
+            {"purpose": "agent", "messages": [{"messageId": "from-agent", "messageTime": "2026-10-02T03:00:09Z"}]},
+            {"purpose": "customer", "messages": [
+                {"messageId": "old", "messageTime": "2026-10-02T03:00:01Z"},
+                {"messageId": "new", "messageTime": "2026-10-02T03:00:05Z"},
+            ]},
+        ]});
+        assert_eq!(message_ids(&conversation), ["new", "old"]);
+        assert!(message_ids(&Value::Null).is_empty());
+        let bulk = json!({"entities": [{"id": "g1", "providerMessageId": "1"}, {"id": "g2", "providerMessageId": "2"}]});
+        assert_eq!(find(&bulk, "2").as_deref(), Some("g2"));
+        assert_eq!(find(&bulk, "3"), None);
+        assert_eq!(find(&Value::Null, "3"), None);
+        assert_eq!(
+            ask_messages("c/1", &["a".into()]).path,
+            "/api/v2/conversations/messages/c%2F1/messages/bulk"
+        );
+    }
+
+    #[test]
+    fn times_are_iso() {
+        for (ms, text) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (-1, "1969-12-31T23:59:59.999Z"),
+            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+            (951_868_799_999, "2000-02-29T23:59:59.999Z"),
+            (1_709_164_800_000, "2024-02-29T00:00:00.000Z"),
+            (1_709_251_200_000, "2024-03-01T00:00:00.000Z"),
+            (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
+            (1_790_000_000_000, "2026-09-21T14:13:20.000Z"),
+        ] {
+            assert_eq!(iso_time(ms), text);
+        }
+    }
+}

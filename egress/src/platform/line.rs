@@ -1,0 +1,139 @@
+//! LINE Messaging API: message → push, outcome → verdict. A push carries a retry key, so it can be sent again safely.
+
+use reqwest::Method;
+use schemas::ToLine;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{Outcome, Request, Transport, Verdict, code_at};
+
+/// The push that carries an agent's message to `address`.
+#[must_use]
+pub fn request(message: &ToLine, address: &str, retry_key: Uuid) -> Request {
+    let texts: Vec<Value> = message.texts.iter().map(|text| json!({"type": "text", "text": text})).collect();
+    let body = json!({"to": address, "messages": texts});
+    let mut request = Request::json(Method::POST, "/v2/bot/message/push".into(), &body);
+    request.headers.push(("x-line-retry-key", retry_key.hyphenated().to_string()));
+    request
+}
+
+/// The retry key of an event: its identity (32 hex digits) as a UUID of version 8, the same on every try and after
+/// every restart. None where the identity is no identity.
+#[must_use]
+pub fn retry_key(identity: &str) -> Option<Uuid> {
+    let whole = identity.len() == 32 && identity.bytes().all(|b| b.is_ascii_hexdigit());
+    let bits = u128::from_str_radix(identity, 16).ok().filter(|_| whole)?;
+    Some(uuid::Builder::from_custom_bytes(bits.to_be_bytes()).into_uuid())
+}
+
+/// What the outcome of a push means. Whatever may have been taken is sent again with the same key: LINE then answers
+/// 409 and sends nothing.
+#[must_use]
+pub fn verdict(outcome: &Outcome) -> Verdict {
+    let answer = match outcome {
+        Ok(answer) => answer,
+        Err(Transport::NotSent | Transport::Unknown) => return Verdict::RetryAfter(None),
+    };
+    let body = answer.json();
+    match answer.status {
+        200..=299 | 409 => {
+            Verdict::Delivered { platform_id: code_at(&body, "/sentMessages/0/id"), conversation: None }
+        }
+        401 => Verdict::Reauthorise,
+        429 if is_quota(&body) => Verdict::Refused("status 429: monthly limit reached".into()),
+        408 | 429 | 500..=599 => Verdict::RetryAfter(answer.retry_after()),
+        status => {
+            let property =
+                code_at(&body, "/details/0/property").unwrap_or_else(|| "no property named".into());
+            Verdict::Refused(format!("status {status}: {property}"))
+        }
+    }
+}
+
+/// LINE has one status for "too fast" and for "no more this month"; only the words differ.
+fn is_quota(body: &Value) -> bool {
+    body["message"].as_str().is_some_and(|message| message.contains("monthly limit"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::platform::tests::answer;
+
+    #[test]
+    fn the_request_is_the_contracts() {
+        let message = ToLine {
+            identity: "0123456789abcdef0123456789abcdef".into(),
+            account: "shop-th".into(),
+            integration: "a2171742".into(),
+            person: "6f4a0c1e".into(),
+            message_id: "36e4d8d9".into(),
+            event_time: 1,
+            texts: vec!["ยินดีค่ะ".into(), "second".into()],
+            late_by: 0,
+            received: 2,
+        };
+        let key = retry_key(&message.identity).unwrap();
+        let request = request(&message, "U11111111111111111111111111111111", key);
+        assert_eq!((request.method, request.path.as_str()), (Method::POST, "/v2/bot/message/push"));
+        assert_eq!(request.headers[0], ("content-type", "application/json".into()));
+        assert_eq!(request.headers[1], ("x-line-retry-key", "01234567-89ab-8def-8123-456789abcdef".into()));
+        let body: Value = serde_json::from_slice(&request.body.unwrap()).unwrap();
+        let expected = json!({
+            "to": "U11111111111111111111111111111111",
+            "messages": [{"type": "text", "text": "ยินดีค่ะ"}, {"type": "text", "text": "second"}],
+        });
+        assert_eq!(body, expected);
+    }
+
+    #[test]
+    fn a_retry_key_is_a_uuid_or_nothing() {
+        let key = retry_key(&"ff".repeat(16)).unwrap();
+        assert_eq!(key.get_version_num(), 8);
+        assert_eq!(key.get_variant(), uuid::Variant::RFC4122);
+        assert_eq!(retry_key(&"ff".repeat(16)), Some(key));
+        for bad in ["", "ff", "zz".repeat(16).as_str(), "+f".repeat(16).as_str(), "ff".repeat(17).as_str()] {
+            assert_eq!(retry_key(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn verdicts() {
+        use Verdict::{Delivered, Reauthorise, RetryAfter};
+        let refused = |text: &str| Verdict::Refused(text.into());
+        let sent = r#"{"message":"m","sentMessages":[{"id":"461230966842064897","quoteToken":"q"}]}"#;
+        let taken = Delivered { platform_id: Some("461230966842064897".into()), conversation: None };
+        let property = r#"{"message":"The request body has 1 error(s)","details":[{"message":"May not be empty","property":"messages[0].text"}]}"#;
+        let quota = r#"{"message":"You have reached your monthly limit."}"#;
+        let rate = r#"{"message":"The API rate limit has been exceeded. Try again later."}"#;
+        let rows: [(&str, Outcome, Verdict); 14] = [
+            ("200", answer(200, &[], sent), taken.clone()),
+            ("200 without body", answer(200, &[], ""), Delivered { platform_id: None, conversation: None }),
+            ("409 is a success", answer(409, &[], sent), taken),
+            ("400", answer(400, &[], property), refused("status 400: messages[0].text")),
+            (
+                "400 unknown user",
+                answer(400, &[], r#"{"message":"Failed to send messages"}"#),
+                refused("status 400: no property named"),
+            ),
+            ("401", answer(401, &[], ""), Reauthorise),
+            ("403", answer(403, &[], ""), refused("status 403: no property named")),
+            ("413", answer(413, &[], ""), refused("status 413: no property named")),
+            ("429 quota", answer(429, &[], quota), refused("status 429: monthly limit reached")),
+            ("429 rate", answer(429, &[], rate), RetryAfter(None)),
+            (
+                "429 with a time",
+                answer(429, &[("retry-after", "3")], rate),
+                RetryAfter(Some(Duration::from_secs(3))),
+            ),
+            ("500", answer(500, &[], ""), RetryAfter(None)),
+            ("no connection", Err(Transport::NotSent), RetryAfter(None)),
+            ("cut: the key makes it safe", Err(Transport::Unknown), RetryAfter(None)),
+        ];
+        for (name, outcome, expected) in rows {
+            assert_eq!(verdict(&outcome), expected, "{name}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The whole service over librdkafka's own broker in this process: partitions, commits, history, dead letters.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use egress::Surroundings;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::{Headers, Message, OwnedHeaders};
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::{DefaultProducerContext, FutureProducer, FutureRecord};
+use rdkafka::{Offset, TopicPartitionList};
+use runtime::config::Config;
+use runtime::registry::Framings;
+use runtime::{Readiness, Shutdown};
+use schemas::{Codec, Delivery, DeliveryStatus, Framing, Topic, header};
+use tokio::task::JoinHandle;
+
+use crate::rig::{Book, address, by_person, config, identity, platforms, to_genesys, to_line, until};
+
+const PARTITIONS: i32 = 2;
+
+struct Broker {
+    _cluster: MockCluster<'static, DefaultProducerContext>,
+    config: Config,
+    producer: FutureProducer,
+}
+
+fn broker(mut config: Config) -> Broker {
+    let cluster = MockCluster::new(1).unwrap();
+    for spec in Topic::ALL {
+        cluster.create_topic(&format!("naru.{}", spec.name), PARTITIONS, 1).unwrap();
+    }
+    config.kafka.brokers = cluster.bootstrap_servers();
+    let producer = runtime::kafka::producer_config(&config.kafka).create().unwrap();
+    Broker { _cluster: cluster, config, producer }
+}
+
+impl Broker {
+    async fn put(&self, topic: &str, n: i64, person: &str, payload: &[u8]) {
+        let identity = identity(n);
+        let header = rdkafka::message::Header { key: header::IDENTITY, value: Some(&identity) };
+        let record = FutureRecord::to(topic)
+            .partition(i32::try_from(n % i64::from(PARTITIONS)).unwrap())
+            .key(person)
+            .payload(payload)
+            .headers(OwnedHeaders::new().insert(header));
+        self.producer.send(record, Duration::from_secs(10)).await.map_err(|(error, _)| error).unwrap();
+    }
+
+    fn serve(&self) -> (Shutdown, Readiness, JoinHandle<Result<(), String>>) {
+        let (shutdown, readiness) = (Shutdown::new(), Readiness::new());
+        let surroundings = Surroundings {
+            addresses: Arc::new(Book),
+            framings: Framings::single_object(),
+            shutdown: shutdown.clone(),
+            readiness: readiness.clone(),
+            observer: None,
+        };
+        let config = self.config.clone();
+        (shutdown, readiness, tokio::spawn(async move { egress::run(&config, surroundings).await }))
+    }
+
+    /// All records of a topic, read outside any group.
+    fn read(&self, topic: &str) -> Vec<rdkafka::message::OwnedMessage> {
+        let mut client = runtime::kafka::consumer_config(&self.config.kafka, "reader");
+        let consumer: BaseConsumer = client.set("enable.partition.eof", "true").create().unwrap();
+        let mut list = TopicPartitionList::new();
+        for partition in 0..PARTITIONS {
+            list.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
+        }
+        consumer.assign(&list).unwrap();
+        let (mut records, mut ends) = (Vec::new(), 0);
+        while ends < PARTITIONS {
+            match consumer.poll(Duration::from_secs(5)).expect("the broker answers") {
+                Ok(message) => records.push(message.detach()),
+                Err(rdkafka::error::KafkaError::PartitionEOF(_)) => ends += 1,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        records
+    }
+
+    fn deliveries(&self, topic: &str) -> Vec<Delivery> {
+        let codec = Codec::new(Framing::SingleObject);
+        self.read(topic).iter().map(|record| codec.decode(record.payload().unwrap()).unwrap()).collect()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_destinations_deliver_and_a_restart_sends_nothing_again() {
+    let platforms = platforms(|_| {}).await;
+    let broker = broker(config(platforms.address));
+    let mut sent = Vec::new();
+    for n in 0..60 {
+        let person = format!("p{}", n % 6);
+        broker.put("naru.outbox.genesys", n, &person, &to_genesys(n, &person, &n.to_string())).await;
+        broker.put("naru.outbox.line", n, &person, &to_line(n, "th", &person, &n.to_string())).await;
+        sent.push((person, n.to_string()));
+    }
+    broker.put("naru.outbox.line", 60, "p0", b"not avro").await;
+    let (genesys, line) = (platforms.standins.genesys().received(), platforms.standins.line().received());
+    let (shutdown, readiness, service) = broker.serve();
+    until("both outboxes", Duration::from_secs(40), || genesys.len() == 60 && line.len() == 60).await;
+    until("readiness", Duration::from_secs(10), || readiness.is_ready()).await;
+    shutdown.trigger();
+    service.await.unwrap().unwrap();
+    assert_eq!(
+        by_person(genesys.after(0).into_iter().map(|m| (m.conversation, m.text))),
+        by_person(sent.clone())
+    );
+    let pushed = by_person(line.after(0).into_iter().map(|m| (m.user, m.text)));
+    assert_eq!(pushed, by_person(sent.into_iter().map(|(person, text)| (address(&person), text))));
+
+    let deliveries = broker.deliveries("naru.deliveries.genesys");
+    let delivered: BTreeSet<_> = deliveries
+        .iter()
+        .filter(|d| d.status == DeliveryStatus::Delivered)
+        .map(|d| d.identity.clone())
+        .collect();
+    assert_eq!(delivered, (0..60).map(identity).collect());
+    let dead = broker.read("naru.dead-letters");
+    assert_eq!(dead.len(), 1);
+    assert_eq!(dead[0].payload(), Some(&b"not avro"[..]), "unchanged");
+    let headers: BTreeMap<_, _> = dead[0]
+        .headers()
+        .unwrap()
+        .iter()
+        .map(|h| (h.key.to_owned(), String::from_utf8(h.value.unwrap().to_vec()).unwrap()))
+        .collect();
+    assert_eq!(headers[header::DEAD_REASON], "undecodable");
+    assert_eq!(headers[header::DEAD_STAGE], "egress");
+    assert_eq!(headers[header::DEAD_TOPIC], "naru.outbox.line");
+    assert_eq!(headers[header::IDENTITY], identity(60));
+
+    // A new owner starts from the committed offsets and sends only what is new.
+    broker.put("naru.outbox.genesys", 61, "p1", &to_genesys(61, "p1", "after the restart")).await;
+    let (shutdown, _, service) = broker.serve();
+    until("the new message", Duration::from_secs(40), || genesys.len() > 60).await;
+    shutdown.trigger();
+    service.await.unwrap().unwrap();
+    let texts: Vec<_> = genesys.after(60).into_iter().map(|m| m.text).collect();
+    assert_eq!(texts, ["after the restart"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_commits_the_history_keeps_from_sending_again() {
+    let platforms = platforms(|_| {}).await;
+    let mut broker = broker(config(platforms.address));
+    for n in 0..40 {
+        let person = format!("p{}", n % 6);
+        broker.put("naru.outbox.genesys", n, &person, &to_genesys(n, &person, &n.to_string())).await;
+    }
+    let genesys = platforms.standins.genesys().received();
+    let (shutdown, _, service) = broker.serve();
+    until("the outbox", Duration::from_secs(40), || genesys.len() == 40).await;
+    shutdown.trigger();
+    service.await.unwrap().unwrap();
+    // Another group knows no offsets, as after offsets were lost or moved: only `deliveries` tells what was sent.
+    broker.config.egress.group = "another".into();
+    broker.put("naru.outbox.genesys", 40, "p1", &to_genesys(40, "p1", "new")).await;
+    let (shutdown, _, service) = broker.serve();
+    until("the new message", Duration::from_secs(40), || genesys.len() > 40).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    shutdown.trigger();
+    service.await.unwrap().unwrap();
+    let texts: Vec<_> = genesys.after(40).into_iter().map(|m| m.text).collect();
+    assert_eq!(texts, ["new"]);
+}

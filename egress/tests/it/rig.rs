@@ -1,0 +1,353 @@
+//! What the tests stand on: both stand-ins on a port, an engine between doubles of Kafka, and waits with a deadline.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use egress::courier::{Courier, Parts};
+use egress::endpoint::{Endpoints, Settings};
+use egress::frontier::Note;
+use egress::http::Http;
+use egress::outbox::Destination;
+use egress::progress::Progress;
+use egress::seam::{Addresses, Earlier, Input, Lease, LookupError, Pulse, Record, Sink, SinkError};
+use runtime::config::{self, Config};
+use runtime::{Clock, Secret};
+use schemas::{Codec, Delivery, DeliveryStatus, Framing, Person, Reason, ToGenesys, ToLine, header};
+use standins::{Channel, GenesysSetup, Integration, LineSetup, OAuthClient, Setup, Standins};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+/// Nothing in these tests takes longer, but for the one that waits for a real minute.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+
+pub(crate) const INTEGRATION: &str = "a2171742-7359-41cf-aa68-ad5049250806";
+
+/// Waits until `done`, with a deadline.
+pub(crate) async fn until(what: &str, deadline: Duration, mut done: impl FnMut() -> bool) {
+    let waiting = async {
+        while !done() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(deadline, waiting).await.unwrap_or_else(|_| panic!("in vain: {what}"));
+}
+
+/// Both stand-ins on one port.
+pub(crate) struct Platforms {
+    pub(crate) standins: Standins,
+    pub(crate) address: SocketAddr,
+    _task: JoinHandle<()>,
+}
+
+pub(crate) fn install_tls() {
+    // Another test of this binary may have been first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+pub(crate) async fn platforms(change: impl FnOnce(&mut Setup)) -> Platforms {
+    install_tls();
+    let mut setup = Setup {
+        genesys: GenesysSetup {
+            clients: vec![OAuthClient { id: "client".into(), secret: "client-secret".into() }],
+            integrations: vec![Integration {
+                id: INTEGRATION.into(),
+                name: "LINE TH".into(),
+                webhook_url: "http://127.0.0.1:9/".into(),
+                webhook_secret: "this-token-is-longer-than-15-chars".into(),
+                webhook_headers: vec![],
+            }],
+            calls_per_minute: 1_000_000,
+            ..GenesysSetup::default()
+        },
+        line: LineSetup {
+            channels: ["th", "jp"]
+                .map(|account| Channel {
+                    account: account.into(),
+                    bot_user_id: "U00000000000000000000000000000000".into(),
+                    secret: "8c570fa6dd201bb328f1c1eac23a96d8".into(),
+                    access_token: format!("token-{account}"),
+                    webhook_url: "http://127.0.0.1:9/".into(),
+                })
+                .into(),
+            ..LineSetup::default()
+        },
+    };
+    change(&mut setup);
+    let clock = standins::Clock::starting_at(u64::try_from(runtime::clock::now_ms()).unwrap());
+    let standins = Standins::new(setup, clock);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = standins.clone();
+    let task = tokio::spawn(async move { serving.serve(listener, std::future::pending()).await.unwrap() });
+    Platforms { standins, address, _task: task }
+}
+
+/// A configuration that points at the stand-ins, with short delays.
+pub(crate) fn config(address: SocketAddr) -> Config {
+    let url = format!("http://{address}");
+    let secret = |text: &str| Secret::new(text);
+    let account = |name: &str| config::LineAccount {
+        channel_secrets: vec![secret("8c570fa6dd201bb328f1c1eac23a96d8")],
+        access_token: Secret::new(format!("token-{name}")),
+        api_url: url.clone(),
+        calls_per_second: 2_000,
+        genesys: "main".into(),
+        integration: INTEGRATION.into(),
+        webhook_secrets: vec![secret("this-token-is-longer-than-15-chars")],
+        market: None,
+        brand: None,
+    };
+    let ms = Duration::from_millis;
+    Config {
+        kafka: config::Kafka {
+            brokers: "127.0.0.1:9".into(),
+            topic_prefix: "naru.".into(),
+            partitions: 2,
+            replication_factor: 1,
+            schema_registry_url: None,
+            properties: BTreeMap::new(),
+        },
+        admin: config::Admin { listen: "127.0.0.1:0".parse().unwrap() },
+        ingress: config::Ingress {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            tls: None,
+            max_connections: 1,
+            body_limit: 1,
+            header_timeout: ms(1),
+            body_timeout: ms(1),
+            ack_timeout: ms(1),
+        },
+        processors: config::Processors {
+            group: "p".into(),
+            threads: 1,
+            instance_id: "i".into(),
+            data_dir: PathBuf::new(),
+            commit_interval: ms(100),
+            hold_bytes: 1,
+            hold_line: ms(1),
+            hold_genesys: ms(1),
+            dedupe_days: 30,
+            raw_days: 7,
+        },
+        egress: config::Egress {
+            group: "naru-egress".into(),
+            window: 10_000,
+            concurrency: 256,
+            call_timeout: Duration::from_secs(5),
+            retry_delays: vec![ms(20), ms(40), ms(80)],
+            retry_cap: ms(500),
+            give_up_after: Duration::from_secs(3600),
+        },
+        identity: config::Identity { key: secret("identity") },
+        genesys: BTreeMap::from([(
+            "main".into(),
+            config::GenesysClient {
+                api_url: url.clone(),
+                login_url: url.clone(),
+                client_id: "client".into(),
+                client_secret: secret("client-secret"),
+                calls_per_minute: 1_000_000,
+            },
+        )]),
+        line: BTreeMap::from([("th".into(), account("th")), ("jp".into(), account("jp"))]),
+    }
+}
+
+/// Collects results; refuses the first `failures` of them.
+#[derive(Clone, Default)]
+pub(crate) struct Results(Arc<Mutex<Collected>>);
+
+#[derive(Default)]
+pub(crate) struct Collected {
+    pub(crate) deliveries: Vec<(i32, Delivery)>,
+    pub(crate) dead: Vec<(i64, Reason, String)>,
+    pub(crate) failures: usize,
+}
+
+impl Results {
+    pub(crate) fn with<T>(&self, look: impl FnOnce(&mut Collected) -> T) -> T {
+        look(&mut self.0.lock().unwrap())
+    }
+
+    /// Final delivery records.
+    pub(crate) fn finals(&self) -> Vec<Delivery> {
+        let is_final = |d: &&(i32, Delivery)| d.1.status != DeliveryStatus::Started;
+        self.with(|c| c.deliveries.iter().filter(is_final).map(|(_, d)| d.clone()).collect())
+    }
+}
+
+impl Sink for Results {
+    async fn delivery(&self, partition: i32, delivery: &Delivery) -> Result<Option<i64>, SinkError> {
+        self.with(|c| {
+            if c.failures > 0 {
+                c.failures -= 1;
+                return Err(SinkError::Retry("not now".into()));
+            }
+            c.deliveries.push((partition, delivery.clone()));
+            Ok(i64::try_from(c.deliveries.len()).ok())
+        })
+    }
+
+    async fn dead_letter(&self, record: &Record, reason: Reason, detail: &str) -> Result<(), SinkError> {
+        self.with(|c| c.dead.push((record.offset, reason, detail.to_owned())));
+        Ok(())
+    }
+}
+
+/// The LINE address of a person: shaped as LINE's are.
+pub(crate) fn address(guid: &str) -> String {
+    let hex: String = guid.bytes().map(|byte| format!("{byte:02x}")).collect();
+    format!("U{hex:0>32}")
+}
+
+/// Everybody has an address, but for those whose GUID starts with `unknown`.
+pub(crate) struct Book;
+
+impl Addresses for Book {
+    async fn find(&self, guid: &str) -> Result<Option<Person>, LookupError> {
+        let account = if guid.starts_with("jp") { "jp" } else { "th" };
+        let person = Person { channel: "line".into(), account: account.into(), address: address(guid) };
+        Ok(Some(person).filter(|_| !guid.starts_with("unknown")))
+    }
+}
+
+/// An engine with one partition, 0.
+pub(crate) struct Rig {
+    pub(crate) results: Results,
+    pub(crate) progress: Progress,
+    pub(crate) lease: Lease,
+    inputs: mpsc::UnboundedSender<Input>,
+    _engine: JoinHandle<Result<(), String>>,
+    next: i64,
+}
+
+/// Settings with short waits.
+pub(crate) fn settings(config: &Config) -> Settings {
+    let mut settings = Settings::new(config);
+    settings.ask_after = Duration::from_millis(50);
+    settings.probe_every = Duration::from_millis(100);
+    settings.grace = Duration::from_millis(300);
+    settings
+}
+
+pub(crate) fn rig(destination: Destination, config: &Config, settings: Settings) -> Rig {
+    let http = Http::new(settings.call_timeout).unwrap();
+    let progress = Progress::new(config.egress.window);
+    let results = Results::default();
+    let courier = Courier::new(Parts {
+        destination,
+        framing: Framing::SingleObject,
+        endpoints: Endpoints::new(destination, config, &settings, &http),
+        settings,
+        http,
+        sink: results.clone(),
+        addresses: Book,
+        progress: progress.clone(),
+        clock: Clock::wall(),
+        observer: None,
+    });
+    let (inputs, received) = mpsc::unbounded_channel();
+    let engine = tokio::spawn(egress::engine::run(Arc::new(courier), received));
+    let pulse = Pulse::new(Duration::from_secs(3600));
+    let lease = Lease::new(pulse);
+    progress.open(0, Note::default(), 0);
+    inputs.send(Input::Assigned { partition: 0, lease: lease.clone(), calls: vec![] }).ok().unwrap();
+    Rig { results, progress, lease, inputs, _engine: engine, next: 0 }
+}
+
+impl Rig {
+    /// Hands a payload to the engine; its offset.
+    pub(crate) fn put(&mut self, person: &str, payload: Option<Vec<u8>>, earlier: Option<Earlier>) -> i64 {
+        let record = Record {
+            partition: 0,
+            offset: self.next,
+            key: Some(person.as_bytes().to_vec()),
+            payload,
+            headers: vec![(header::IDENTITY.into(), Some(identity(self.next).into_bytes()))],
+        };
+        self.next += 1;
+        self.progress.read(0, record.offset);
+        self.inputs.send(Input::Record(record, earlier)).ok().unwrap();
+        self.next - 1
+    }
+
+    pub(crate) fn to_genesys(&mut self, person: &str, text: &str) -> i64 {
+        let payload = to_genesys(self.next, person, text);
+        self.put(person, Some(payload), None)
+    }
+
+    pub(crate) fn to_line(&mut self, account: &str, person: &str, text: &str) -> i64 {
+        let payload = to_line(self.next, account, person, text);
+        self.put(person, Some(payload), None)
+    }
+
+    /// Waits until `count` messages are finished.
+    pub(crate) async fn finished(&self, count: usize) -> Vec<Delivery> {
+        until(&format!("{count} messages finished"), DEADLINE, || self.results.finals().len() >= count).await;
+        self.results.finals()
+    }
+
+    /// The offset that would be committed.
+    pub(crate) fn committable(&self) -> i64 {
+        self.progress.committable(0).unwrap().offset
+    }
+
+    /// Gives the partition up as a rebalance does.
+    pub(crate) async fn revoke(&self) {
+        self.lease.close();
+        let (done, is_done) = oneshot::channel();
+        self.inputs.send(Input::Revoked { partitions: vec![0], done }).ok().unwrap();
+        tokio::time::timeout(DEADLINE, is_done).await.expect("the engine lets go").unwrap();
+    }
+}
+
+pub(crate) fn identity(n: i64) -> String {
+    format!(
+        "{:032x}",
+        u128::from_str_radix("a000000000000000000000000000000", 16).unwrap() + u128::try_from(n).unwrap()
+    )
+}
+
+pub(crate) fn to_genesys(n: i64, person: &str, text: &str) -> Vec<u8> {
+    Codec::new(Framing::SingleObject).encode(&ToGenesys {
+        identity: identity(n),
+        account: "th".into(),
+        integration: INTEGRATION.into(),
+        person: person.into(),
+        message_id: format!("{}", 461_230_966_842_064_897_i64 + n),
+        event_time: 1_790_000_000_000 + n,
+        text: text.into(),
+        attributes: BTreeMap::from([("market".into(), "Thailand".into())]),
+        late_by: 0,
+        received: runtime::clock::now_ms(),
+    })
+}
+
+pub(crate) fn to_line(n: i64, account: &str, person: &str, text: &str) -> Vec<u8> {
+    Codec::new(Framing::SingleObject).encode(&ToLine {
+        identity: identity(n),
+        account: account.into(),
+        integration: INTEGRATION.into(),
+        person: person.into(),
+        message_id: format!("g{n}"),
+        event_time: 1_790_000_000_000 + n,
+        texts: vec![text.into()],
+        late_by: 0,
+        received: runtime::clock::now_ms(),
+    })
+}
+
+/// Texts by conversation, in order of arrival.
+pub(crate) fn by_person(
+    arrivals: impl IntoIterator<Item = (String, String)>,
+) -> BTreeMap<String, Vec<String>> {
+    let mut map: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (person, text) in arrivals {
+        map.entry(person).or_default().push(text);
+    }
+    map
+}
