@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use tokio::sync::watch;
+use tokio::time::{Duration, Instant};
 
 /// A signal to end, which is given once and stays. Clones share it.
 #[derive(Clone)]
@@ -45,11 +46,16 @@ impl Shutdown {
         let mut terminate = signal(SignalKind::terminate())?;
         let shutdown = self.clone();
         tokio::spawn(async move {
+            let mut first = None;
             loop {
                 let name = tokio::select! {
                     _ = interrupt.recv() => "SIGINT",
                     _ = terminate.recv() => "SIGTERM",
                 };
+                let first = *first.get_or_insert_with(Instant::now);
+                if first.elapsed() < SAME_SIGNAL && shutdown.is_set() {
+                    continue;
+                }
                 if shutdown.is_set() {
                     tracing::warn!(signal = name, "second signal, ending at once");
                     std::process::exit(EXIT_SECOND_SIGNAL);
@@ -61,6 +67,9 @@ impl Shutdown {
         Ok(())
     }
 }
+
+/// Signals that come within this time of the first are the first: a supervisor may signal a process and its group.
+const SAME_SIGNAL: Duration = Duration::from_millis(500);
 
 /// Exit code after a second signal: 128 + SIGINT, as shells count it.
 const EXIT_SECOND_SIGNAL: i32 = 130;
@@ -91,7 +100,8 @@ mod tests {
         tokio::task::yield_now().await;
         assert!(!waiting.is_finished() && !shutdown.is_set());
         shutdown.trigger();
-        waiting.await.expect("the task ends");
+        let waited = tokio::time::timeout(std::time::Duration::from_secs(10), waiting).await;
+        waited.expect("in time").expect("the task ends");
         shutdown.wait().await;
         assert!(shutdown.is_set());
     }
