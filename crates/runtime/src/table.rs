@@ -24,6 +24,10 @@ use crate::{config, metrics};
 const CATCH_UP: Duration = Duration::from_secs(10);
 /// For one request to the broker about the topic.
 const REQUEST: Duration = Duration::from_secs(10);
+/// How long a start waits for a broker or a leader that is not there yet: topics may just have been made.
+const BEGIN_WITHIN: Duration = Duration::from_secs(30);
+/// Between two tries of that.
+const BEGIN_PAUSE: Duration = Duration::from_millis(200);
 /// Longest wait for a record before requests are looked at.
 const POLL: Duration = Duration::from_millis(10);
 
@@ -142,11 +146,26 @@ impl Table {
 }
 
 fn partition_count(consumer: &BaseConsumer<LogContext>, topic: &str) -> Result<i32, String> {
-    let metadata = consumer.fetch_metadata(Some(topic), REQUEST).map_err(|error| error.to_string())?;
+    let metadata = patiently(|| consumer.fetch_metadata(Some(topic), REQUEST))?;
     let count = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
     match i32::try_from(count) {
         Ok(count) if count > 0 => Ok(count),
         _ => Err(format!("topic {topic} does not exist; create it with `naru topics create`")),
+    }
+}
+
+/// Asks the broker again until it answers.
+fn patiently<T>(ask: impl Fn() -> Result<T, KafkaError>) -> Result<T, String> {
+    let deadline = Instant::now() + BEGIN_WITHIN;
+    loop {
+        match ask() {
+            Ok(answer) => return Ok(answer),
+            Err(error) if Instant::now() >= deadline => return Err(error.to_string()),
+            Err(error) => {
+                tracing::debug!(%error, "table cannot begin yet, trying again");
+                std::thread::sleep(BEGIN_PAUSE);
+            }
+        }
     }
 }
 
@@ -171,10 +190,7 @@ impl Reader {
     fn assign(&mut self, partitions: i32) -> Result<(), String> {
         let mut starts = Vec::new();
         for partition in 0..partitions {
-            let (_, high) = self
-                .consumer
-                .fetch_watermarks(&self.topic, partition, REQUEST)
-                .map_err(|error| error.to_string())?;
+            let (_, high) = patiently(|| self.consumer.fetch_watermarks(&self.topic, partition, REQUEST))?;
             starts.push(self.stored(partition).filter(|position| *position <= high));
         }
         if (0..partitions).any(|p| self.stored(p).is_some() && starts[p.cast_unsigned() as usize].is_none()) {
@@ -214,7 +230,7 @@ impl Reader {
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => self.reached(partition),
                 Some(Err(error)) => {
-                    tracing::warn!(topic = self.topic, %error, "table cannot read on, trying again")
+                    tracing::warn!(topic = self.topic, %error, "table cannot read on, trying again");
                 }
                 None => {}
             }

@@ -2,6 +2,7 @@
 
 mod broker_faults;
 mod crossing;
+mod demo_stack;
 mod deploy;
 mod kills;
 mod topics;
@@ -22,16 +23,22 @@ fn main() -> ExitCode {
             row("topics_are_made_once", Needs::Kafka, topics::made_once),
             row("a_message_crosses_both_ways", Needs::Kafka, crossing::both_ways),
             row("killed_processors_lose_nothing", Needs::Kafka, kills::nothing_lost),
+            row("the_demo_stack_carries_both_ways", Needs::Docker, demo_stack::carries_both_ways),
             // The broker is the shared one, so what breaks it comes last.
             row("ingress_refuses_without_a_broker", Needs::KafkaToBreak, broker_faults::ingress_refuses),
         ],
     )
 }
 
-/// Runs a scene in a world of its own, on a runtime of its own.
-fn play(stage: &mut Stage, name: &str, scene: impl AsyncFnOnce(&mut Stage, &World) -> Outcome) -> Outcome {
+/// Runs an async test to its end.
+fn block_on(test: impl Future<Output = Outcome>) -> Outcome {
     let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("no runtime: {error}"))?;
-    runtime.block_on(async {
+    runtime.block_on(test)
+}
+
+/// Runs a scene in a world of its own.
+fn play(stage: &mut Stage, name: &str, scene: impl AsyncFnOnce(&mut Stage, &World) -> Outcome) -> Outcome {
+    block_on(async {
         let world = World::new(stage, name).await?;
         let outcome = scene(stage, &world).await;
         world.end(outcome).await
