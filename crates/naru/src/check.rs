@@ -33,7 +33,9 @@ pub(crate) fn topics(config: &Config) -> Result<(), Failure> {
         let report = runtime::topics::create(config).await.map_err(Failure::failed)?;
         print!("{report}");
         if report.differs() {
-            return Err(Failure::Failed("topics differ from what Naru needs; nothing was changed in them".to_owned()));
+            return Err(Failure::Failed(
+                "topics differ from what Naru needs; nothing was changed in them".to_owned(),
+            ));
         }
         Ok(())
     })

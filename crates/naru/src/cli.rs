@@ -7,7 +7,12 @@ use clap::{Args, Parser, Subcommand};
 
 /// Carries customers' messages between LINE and Genesys Cloud over Apache Kafka: each one once, in order.
 #[derive(Debug, Parser)]
-#[command(name = "naru", version, propagate_version = true, after_help = "Try it now, without any account: naru dev")]
+#[command(
+    name = "naru",
+    version,
+    propagate_version = true,
+    after_help = "Try it now, without any account: naru dev"
+)]
 pub(crate) struct Cli {
     /// The configuration file [default: naru.toml; with `dev`: a built-in account].
     #[arg(long, global = true, value_name = "FILE", env = "NARU_CONFIG")]

@@ -56,7 +56,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
     let file = cli.config.clone().unwrap_or_else(|| CONFIG_FILE.into());
     match cli.command {
         Command::Dev(arguments) => {
-            boot(service::dev_filter(&arguments))?;
+            boot(service::dev_filter(&arguments).as_deref())?;
             block_on(dev::run(arguments, cli.config))
         }
         Command::Ingress => serve(&file, service::ingress),
@@ -67,7 +67,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Topics { command: TopicsCommand::Create } => check::topics(&load(&file)?),
         Command::Health => check::health(&load(&file)?),
         Command::Standins(arguments) => {
-            boot(service::log_filter())?;
+            boot(service::log_filter().as_deref())?;
             block_on(standin::run(load(&file)?, arguments))
         }
         Command::Completions { shell } => {
@@ -81,17 +81,24 @@ fn run(cli: Cli) -> Result<(), Failure> {
 fn load(file: &std::path::Path) -> Result<Config, Failure> {
     config::load(file).map_err(|mistakes| {
         let count = mistakes.as_slice().len();
-        Failure::Usage(format!("{mistakes}\n{}: {count} mistake{}", file.display(), if count == 1 { "" } else { "s" }))
+        Failure::Usage(format!(
+            "{mistakes}\n{}: {count} mistake{}",
+            file.display(),
+            if count == 1 { "" } else { "s" }
+        ))
     })
 }
 
 /// Runs a service until it is told to end.
-fn serve<F>(file: &std::path::Path, service: impl FnOnce(Config, runtime::Shutdown) -> F) -> Result<(), Failure>
+fn serve<F>(
+    file: &std::path::Path,
+    service: impl FnOnce(Config, runtime::Shutdown) -> F,
+) -> Result<(), Failure>
 where
     F: Future<Output = Result<(), Failure>>,
 {
     let config = load(file)?;
-    boot(service::log_filter())?;
+    boot(service::log_filter().as_deref())?;
     block_on(async {
         let shutdown = runtime::Shutdown::new();
         shutdown.on_signals().map_err(Failure::failed)?;
@@ -100,8 +107,8 @@ where
 }
 
 /// What every process that runs for long sets up first.
-fn boot(filter: Option<String>) -> Result<(), Failure> {
-    runtime::logging::init(filter.as_deref()).map_err(|error| Failure::Usage(error.to_string()))?;
+fn boot(filter: Option<&str>) -> Result<(), Failure> {
+    runtime::logging::init(filter).map_err(|error| Failure::Usage(error.to_string()))?;
     runtime::logging::end_on_panic();
     runtime::tls::install_provider();
     runtime::metrics::install();

@@ -174,7 +174,9 @@ fn millis(duration: std::time::Duration) -> i64 {
 
 async fn bind(path: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|error| {
-        Failure::Failed(format!("{path}: cannot listen on {address}: {error}; choose another address or end what uses it"))
+        Failure::Failed(format!(
+            "{path}: cannot listen on {address}: {error}; choose another address or end what uses it"
+        ))
     })
 }
 

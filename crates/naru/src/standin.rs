@@ -31,7 +31,8 @@ pub(crate) fn setup(config: &Config, ingress: &str) -> Setup {
         webhook_url: format!("{ingress}/webhooks/line/{name}"),
     });
     let calls_per_minute = config.genesys.values().map(|client| client.calls_per_minute).min().unwrap_or(300);
-    let calls_per_second = config.line.values().map(|account| account.calls_per_second).min().unwrap_or(2_000);
+    let calls_per_second =
+        config.line.values().map(|account| account.calls_per_second).min().unwrap_or(2_000);
     Setup {
         genesys: GenesysSetup {
             clients: clients.collect(),

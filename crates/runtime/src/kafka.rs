@@ -3,7 +3,7 @@
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::config;
 
@@ -91,6 +91,10 @@ pub fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
 
 /// Writes a client-wide error of librdkafka to our log, as a warning: it tries again by itself.
 pub fn log_error(error: &KafkaError, reason: &str) {
+    // The end of a partition comes as an event too, to those who asked for it.
+    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF) {
+        return;
+    }
     tracing::warn!(target: "librdkafka", %error, reason, "kafka client reports an error");
 }
 

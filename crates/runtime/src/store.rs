@@ -69,19 +69,20 @@ impl StateStore {
             tracing::info!(dir = %state.display(), "state of another boot discarded, it is rebuilt from Kafka");
             std::fs::remove_dir_all(&state).map_err(io)?;
         }
+        // Stays behind where the opening itself ends the process: sled can panic on what it finds.
+        let opening = dir.join("opening");
+        if opening.exists() {
+            move_aside(&state, &"the last start did not survive opening it").map_err(io)?;
+        }
+        File::create(&opening).map_err(io)?;
         let db = match open_sled(&state) {
             Ok(db) => db,
             Err(error) => {
-                let aside = dir.join("state.broken");
-                tracing::warn!(dir = %state.display(), %error, moved_to = %aside.display(),
-                    "state store does not open, it is rebuilt from Kafka");
-                if aside.exists() {
-                    std::fs::remove_dir_all(&aside).map_err(io)?;
-                }
-                std::fs::rename(&state, &aside).map_err(io)?;
+                move_aside(&state, &error).map_err(io)?;
                 open_sled(&state).map_err(|error| StoreError::Sled(state, error))?
             }
         };
+        std::fs::remove_file(&opening).map_err(io)?;
         Ok(Self { db, _lock: lock })
     }
 
@@ -99,6 +100,21 @@ impl StateStore {
     /// If sled fails.
     pub(crate) fn tree(&self, name: &str) -> Result<sled::Tree, StoreFault> {
         self.db.open_tree(name).map_err(|error| fault(&error))
+    }
+}
+
+/// Keeps a store that does not open for whoever wants to look at it, in place of the one kept before.
+fn move_aside(state: &Path, why: &dyn std::fmt::Display) -> io::Result<()> {
+    let aside = state.with_extension("broken");
+    tracing::warn!(dir = %state.display(), %why, moved_to = %aside.display(),
+        "state store does not open, it is rebuilt from Kafka");
+    match std::fs::remove_dir_all(&aside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    match std::fs::rename(state, &aside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -219,10 +235,26 @@ mod tests {
     fn a_store_that_does_not_open_is_moved_aside() {
         let dir = tempfile::tempdir().unwrap();
         fill(&StateStore::open(dir.path(), "one", "processors").unwrap());
-        std::fs::write(dir.path().join("one/processors/state/conf"), b"not sled").unwrap();
+        let state = dir.path().join("one/processors/state");
+        std::fs::remove_dir_all(&state).unwrap();
+        std::fs::write(&state, b"not a store").unwrap();
         let store = StateStore::open(dir.path(), "one", "processors").unwrap();
         assert_eq!(read(&store), (None, None));
-        assert!(dir.path().join("one/processors/state.broken").exists());
+        assert_eq!(std::fs::read(dir.path().join("one/processors/state.broken")).unwrap(), b"not a store");
+    }
+
+    #[test]
+    fn a_store_that_ended_the_process_when_it_was_opened_is_moved_aside() {
+        let dir = tempfile::tempdir().unwrap();
+        fill(&StateStore::open(dir.path(), "one", "processors").unwrap());
+        std::fs::write(dir.path().join("one/processors/opening"), b"").unwrap();
+        let store = StateStore::open(dir.path(), "one", "processors").unwrap();
+        assert_eq!(read(&store), (None, None));
+        assert!(dir.path().join("one/processors/state.broken").is_dir());
+        drop(store);
+        fill(&StateStore::open(dir.path(), "one", "processors").unwrap());
+        let store = StateStore::open(dir.path(), "one", "processors").unwrap();
+        assert_eq!(read(&store), (Some(Offset(7)), Some(12)), "and the next start is like any other");
     }
 
     #[test]

@@ -55,6 +55,15 @@ pub struct OwnedRecord {
     pub headers: Vec<(String, Vec<u8>)>,
 }
 
+impl OwnedRecord {
+    /// The record as the engine takes it, `headers` being its own.
+    #[must_use]
+    pub fn borrow<'a>(&'a self, headers: &'a [(&'a str, &'a [u8])]) -> Record<'a> {
+        let Self { offset, append_time, key, value, .. } = self;
+        Record { offset: *offset, append_time: *append_time, key, value, headers }
+    }
+}
+
 /// A message that leaves the reorder buffer.
 pub struct Released<M> {
     /// What the chain made of the record.

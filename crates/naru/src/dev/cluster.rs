@@ -56,7 +56,8 @@ impl Counter {
     pub(crate) fn written(&self, topic: Topic) -> Result<u64, Failure> {
         let name = self.names.of(topic);
         (0..PARTITIONS).try_fold(0, |sum, partition| {
-            let (_, high) = self.client.fetch_watermarks(&name, partition, REQUEST).map_err(Failure::failed)?;
+            let (_, high) =
+                self.client.fetch_watermarks(&name, partition, REQUEST).map_err(Failure::failed)?;
             Ok(sum + high.max(0).cast_unsigned())
         })
     }

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use standins::{DriveSettings, PlanSettings, Report, arrivals, audit, drive, plan, settled};
 
+use super::Dev;
 use super::account::{Account, DIRECTIONS};
 use super::show::say;
-use super::Dev;
 use crate::Failure;
 
-/// Messages a second.
+/// Most messages a second.
 const RATE: f64 = 100.0;
+/// A run lasts at least this long, in s, so that agents have time to answer.
+const RUN_SECONDS: f64 = 20.0;
 /// How long the last messages may take after the last webhook: the hold, and room for a busy machine.
 const SETTLE: Duration = Duration::from_secs(40);
 /// Between two looks at the account.
@@ -20,7 +22,11 @@ const PROGRESS: Duration = Duration::from_secs(2);
 
 /// Sends `messages`, waits for them, prints the account. An error unless each arrived once and in order.
 pub(crate) async fn run(dev: &Dev, messages: u32) -> Result<(), Failure> {
-    let settings = PlanSettings { messages, rate: RATE, ..PlanSettings::default() };
+    let settings = PlanSettings {
+        messages,
+        rate: (f64::from(messages) / RUN_SECONDS).min(RATE),
+        ..PlanSettings::default()
+    };
     let sends = plan(&settings);
     let again = sends.iter().filter(|send| send.redelivery).count();
     say(&format!(
@@ -43,7 +49,8 @@ async fn progress(dev: &Dev) {
     loop {
         tokio::time::sleep(PROGRESS).await;
         if !dev.quiet {
-            let (genesys, line) = (dev.standins.genesys().received().len(), dev.standins.line().received().len());
+            let (genesys, line) =
+                (dev.standins.genesys().received().len(), dev.standins.line().received().len());
             say(&format!("arrived: {genesys} at Genesys, {line} at LINE"));
         }
     }
@@ -54,8 +61,10 @@ async fn settle(dev: &Dev) -> Result<Vec<Account>, Failure> {
     let counter = dev.cluster.counter(&dev.config.kafka)?;
     let deadline = tokio::time::Instant::now() + SETTLE;
     loop {
-        let accounts: Vec<Account> =
-            DIRECTIONS.iter().map(|direction| Account::read(dev, &counter, direction)).collect::<Result<_, _>>()?;
+        let accounts: Vec<Account> = DIRECTIONS
+            .iter()
+            .map(|direction| Account::read(dev, &counter, direction))
+            .collect::<Result<_, _>>()?;
         if accounts.iter().all(Account::is_settled) || tokio::time::Instant::now() > deadline {
             return Ok(accounts);
         }
@@ -73,7 +82,11 @@ fn verdict(dev: &Dev, messages: u32, report: &Report, accounts: &[Account]) -> R
         say(&format!("LINE → Genesys  {}\nGenesys → LINE  {}", audit.to_genesys, audit.to_line));
         say(&format!("never sent: {}; answers by status: {:?}", report.never_sent.len(), report.tries));
     }
-    let outcome = if clean { "each message arrived once and in order" } else { "NOT each message arrived once and in order" };
+    let outcome = if clean {
+        "each message arrived once and in order"
+    } else {
+        "NOT each message arrived once and in order"
+    };
     say(&format!("\n{outcome} ({:.0} s)", report.took.as_secs_f64()));
     for (direction, account) in DIRECTIONS.iter().zip(accounts) {
         say(&format!("{}  {account}", direction.name));

@@ -40,7 +40,9 @@ pub(crate) async fn serve(
                     Ok(standins.handle(request).await.expect("the stand-ins own this prefix"))
                 }
             });
-            let served = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+            let served = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .serve_connection(TokioIo::new(stream), service);
             if let Err(error) = served.await {
                 tracing::debug!(%error, "connection ended");
             }

@@ -12,7 +12,6 @@ use std::sync::Arc;
 
 use runtime::config::{self, Config, Environment};
 use runtime::{Clock, Readiness, Secret, Shutdown};
-use schemas::TopicNames;
 use standins::Standins;
 use tokio::net::TcpListener;
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use schemas::{Delivery, DeliveryStatus};
-use standins::{DriveSettings, PlanSettings, Received, Sent, drive, plan};
+use standins::{DriveSettings, PlanSettings, Received, Sent, drive, marked, plan};
 use tokio::sync::Notify;
 
 use super::Dev;
@@ -85,8 +85,12 @@ pub(crate) async fn run(dev: &Dev) {
             ..PlanSettings::default()
         };
         let account = dev.config.line.keys().next().cloned().unwrap_or_default();
-        let drive_settings =
-            DriveSettings { seed: settings.seed, account, in_flight: 16, known_within: Duration::from_secs(30) };
+        let drive_settings = DriveSettings {
+            seed: settings.seed,
+            account,
+            in_flight: 16,
+            known_within: Duration::from_secs(30),
+        };
         async move { drive(&dev.standins, &plan(&settings), drive_settings).await }
     };
     tokio::select! {
@@ -115,22 +119,30 @@ fn crossing(dev: &Dev, delivery: &Delivery) -> String {
         "genesys" => {
             let entries = dev.standins.genesys().received().after(0);
             let entry = entries.iter().rev().find(|entry: &&Received| entry.id == id);
-            let said = entry.map(|e| (e.text.clone(), standins::parse_iso(&e.event_time), e.time));
+            let said = entry.map(|e| (e.text.clone(), standins::parse_iso(&e.event_time)));
             ("LINE → agent   ", "Genesys", said)
         }
         _ => {
             let entries = dev.standins.line().received().after(0);
             let entry = entries.iter().rev().find(|entry: &&Sent| entry.message_id == id);
-            ("agent → LINE   ", "LINE", entry.map(|e| (e.text.clone(), None, e.time)))
+            ("agent → LINE   ", "LINE", entry.map(|e| (e.text.clone(), None)))
         }
     };
+    let text = |text: String| match (marked(&text), text.split_once(' ')) {
+        // The demo's own numbers are for the audit, not for a reader.
+        (Some(_), Some((_, rest))) => rest.to_owned(),
+        _ => text,
+    };
     let person = &delivery.person[..delivery.person.len().min(8)];
-    let Some((text, event, _)) = said else {
-        return format!("{arrow} person {person}  not delivered: {}", delivery.reason.as_deref().unwrap_or("?"));
+    let Some((said, event)) = said else {
+        return format!(
+            "{arrow}person {person}  not delivered: {}",
+            delivery.reason.as_deref().unwrap_or("?")
+        );
     };
     let ours = delivery.ours_ms.unwrap_or_default();
     let platform = delivery.platform_ms.unwrap_or_default();
-    let mut line = format!("{arrow} person {person}  “{text}”\n                 ");
+    let mut line = format!("{arrow}person {person}  “{}”\n                 ", text(said));
     if let Some(event) = event {
         let received = delivery.at - platform - ours;
         let _ = write!(line, "to ingress {} ms · ", (received - event.cast_signed()).max(0));
@@ -143,7 +155,8 @@ fn greeting(dev: &Dev) -> String {
     let Dev { config, url, .. } = dev;
     let (name, account) = config.line.iter().next().expect("the configuration has an account");
     let body = sample_body();
-    let curl = standins::curl(account.channel_secrets[0].reveal(), &format!("{url}/webhooks/line/{name}"), &body);
+    let curl =
+        standins::curl(account.channel_secrets[0].reveal(), &format!("{url}/webhooks/line/{name}"), &body);
     format!(
         "naru dev: LINE and Genesys Cloud are stand-ins in this process, Kafka is a mock, nothing is kept.\n\n\
          webhooks    {url}/webhooks/line/{name}\n            \

@@ -73,7 +73,7 @@ impl Assignment {
     /// by a report that is fresh, over a connection that lives. Only then may time move without records.
     pub(crate) fn at_end(&self, topic: &str, partition: i32, position: i64, now: Instant) -> bool {
         let state = self.lock();
-        if !state.reported_at.is_some_and(|at| now.duration_since(at) < REPORT_VALID) {
+        if state.reported_at.is_none_or(|at| now.duration_since(at) >= REPORT_VALID) {
             return false;
         }
         state.reports.get(&(topic.to_owned(), partition)).is_some_and(|report| {

@@ -8,8 +8,10 @@
 
 mod assignment;
 mod fault;
+mod report;
 mod restore;
 mod status;
+mod takeover;
 mod thread;
 mod transaction;
 
@@ -107,20 +109,18 @@ pub fn start<M: Send + 'static>(
         .map(|index| {
             let shared = Arc::clone(&shared);
             let ready = readiness.condition(&format!("stream thread {index} in its group"));
-            std::thread::Builder::new()
-                .name(format!("stream-{index}"))
-                .spawn(move || {
-                    let _guard = EndOnPanic(shared.shutdown.clone());
-                    while !shared.shutdown.is_set() {
-                        match thread::run(&shared, index, &ready) {
-                            Ok(()) => break,
-                            Err(fault) => fault.report(index),
-                        }
-                        ready.set(false);
-                        crate::metrics::THREAD_RESTARTS.add(crate::metrics::NONE, 1);
-                        std::thread::sleep(RESTART_PAUSE);
+            std::thread::Builder::new().name(format!("stream-{index}")).spawn(move || {
+                let _guard = EndOnPanic(shared.shutdown.clone());
+                while !shared.shutdown.is_set() {
+                    match thread::run(&shared, index, &ready) {
+                        Ok(()) => break,
+                        Err(fault) => fault.report(index),
                     }
-                })
+                    ready.set(false);
+                    crate::metrics::THREAD_RESTARTS.add(crate::metrics::NONE, 1);
+                    std::thread::sleep(RESTART_PAUSE);
+                }
+            })
         })
         .collect::<Result<Vec<_>, _>>()?;
     Ok(Worker { threads, status })

@@ -14,16 +14,15 @@ use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use schemas::{Topic, header};
 use streams::{
-    AppendTime, CommitMetadata, Counts, DedupeSet, Effects, Offset, Output, Position, Record, Task, TaskTime,
-    changelog,
+    AppendTime, CommitMetadata, Counts, Effects, Offset, Output, OwnedRecord, Position, Record, Task,
+    TaskTime, changelog,
 };
 
-use super::assignment::{Assignment, Change, STATISTICS_MS};
+use super::Shared;
+use super::assignment::{Assignment, STATISTICS_MS};
 use super::fault::Fault;
-use super::restore::{Restored, Restorer, Restoring, TaskId};
-use super::status::SourceStatus;
+use super::restore::{Restorer, TaskId};
 use super::transaction::{NewRecord, Transaction};
-use super::{Shared, Source};
 use crate::admin::Condition;
 use crate::clock;
 use crate::kafka::consumer_config;
@@ -36,48 +35,47 @@ const POLL: Duration = Duration::from_millis(10);
 const SLICE: Duration = Duration::from_millis(50);
 /// Most by which time grows in one turn of the loop: a process that stood still must not run over unread records.
 const TIME_STEP: Duration = Duration::from_millis(100);
-/// For one request to the broker.
-const REQUEST: Duration = Duration::from_secs(5);
-/// Between two attempts to read committed offsets that a dead instance's transaction still holds.
-const UNSTABLE_PAUSE: Duration = Duration::from_millis(200);
-/// Between two write-backs of the dedupe sets to the state store.
-const WRITE_BACK: Duration = Duration::from_secs(5);
+/// Between two write-backs of the dedupe sets to the state store. A write-back writes every bucket that changed, whole,
+/// so a short interval costs more than the entries that a restart then reads again: a million a second.
+const WRITE_BACK: Duration = Duration::from_secs(60);
 
 /// A task and what the thread knows about it.
-struct Running<M> {
-    task: Task<M, SledBlocks>,
+pub(super) struct Running<M> {
+    pub(super) task: Task<M, SledBlocks>,
     /// Changelog position that the dedupe set corresponds to.
-    changelog: i64,
+    pub(super) changelog: i64,
     /// Position of the last commit.
-    committed: Option<Position>,
+    pub(super) committed: Option<Position>,
     /// Counts at the last commit, for the metrics.
-    counted: Counts,
+    pub(super) counted: Counts,
     /// Whether something was written for it since the last commit.
-    written: bool,
+    pub(super) written: bool,
 }
 
 /// A topic that outputs go to.
-struct Target {
+pub(super) struct Target {
     name: String,
     partitions: i32,
 }
 
-struct Thread<'a, M> {
-    shared: &'a Shared<M>,
-    index: usize,
-    consumer: BaseConsumer<Assignment>,
-    transaction: Transaction,
-    transactional_id: String,
-    restorer: Restorer,
-    tasks: BTreeMap<TaskId, Running<M>>,
+pub(super) struct Thread<'a, M> {
+    pub(super) shared: &'a Shared<M>,
+    pub(super) index: usize,
+    pub(super) consumer: BaseConsumer<Assignment>,
+    pub(super) transaction: Transaction,
+    pub(super) transactional_id: String,
+    pub(super) restorer: Restorer,
+    pub(super) tasks: BTreeMap<TaskId, Running<M>>,
+    /// Records that the client had fetched before their partition was paused for its restore.
+    pub(super) early: BTreeMap<TaskId, Vec<OwnedRecord>>,
     /// Assignments whose committed offsets could not be read yet.
-    unstable: Vec<TopicPartitionList>,
-    retry_at: Instant,
+    pub(super) unstable: Vec<TopicPartitionList>,
+    pub(super) retry_at: Instant,
     /// Full topic names of the sources, by number.
-    topics: Vec<String>,
-    targets: HashMap<&'static str, Target>,
-    held_bytes: usize,
-    barriers: u64,
+    pub(super) topics: Vec<String>,
+    pub(super) targets: HashMap<&'static str, Target>,
+    pub(super) held_bytes: usize,
+    pub(super) barriers: u64,
 }
 
 /// Works until the shutdown signal, or until something cannot be tried again.
@@ -106,6 +104,7 @@ impl<'a, M> Thread<'a, M> {
             transactional_id,
             restorer: Restorer::new(&shared.kafka, changelogs)?,
             tasks: BTreeMap::new(),
+            early: BTreeMap::new(),
             unstable: Vec::new(),
             retry_at: Instant::now(),
             topics,
@@ -180,6 +179,8 @@ impl<'a, M> Thread<'a, M> {
                         let effects = process(&mut running.task, &message)?;
                         drop(message);
                         self.write(id, effects)?;
+                    } else {
+                        self.early.entry(id).or_default().push(owned(&message));
                     }
                 }
                 Err(KafkaError::MessageConsumption(
@@ -235,7 +236,7 @@ impl<'a, M> Thread<'a, M> {
     }
 
     /// Writes a task's effects in the current transaction.
-    fn write(&mut self, id: TaskId, effects: Effects) -> Result<(), Fault> {
+    pub(super) fn write(&mut self, id: TaskId, effects: Effects) -> Result<(), Fault> {
         if effects.outputs.is_empty() && effects.dead.is_empty() && effects.filtered.is_empty() {
             return Ok(());
         }
@@ -298,7 +299,7 @@ impl<'a, M> Thread<'a, M> {
     }
 
     /// Commits effects, changelog and offsets of all tasks in one transaction, and only then applies the entries.
-    fn commit(&mut self) -> Result<(), Fault> {
+    pub(super) fn commit(&mut self) -> Result<(), Fault> {
         let begun = Instant::now();
         let mut offsets = TopicPartitionList::new();
         let mut ended = 0;
@@ -352,221 +353,11 @@ impl<'a, M> Thread<'a, M> {
         Ok(())
     }
 
-    /// Tells metrics and the status what the last commit made true.
-    fn report(&mut self) {
-        let thread = self.index.to_string();
-        let mut held: BTreeMap<&'static str, u64> = BTreeMap::new();
-        let mut unread: BTreeMap<usize, i64> = BTreeMap::new();
-        for (id, running) in &mut self.tasks {
-            let label = self.shared.sources[id.0].label;
-            let counts = *running.task.counts();
-            let new = counts.since(&running.counted);
-            running.counted = counts;
-            for (outcome, count) in [
-                ("released", new.released),
-                ("duplicate", new.duplicate),
-                ("filtered", new.filtered),
-                ("dead", new.dead),
-            ] {
-                if count > 0 {
-                    metrics::RECORDS.add([label, outcome], count);
-                }
-            }
-            if new.late > 0 {
-                metrics::LATE.add([label], new.late);
-            }
-            if new.hold_cut > 0 {
-                metrics::HOLD_CUT.add([label], new.hold_cut);
-            }
-            let in_buffer = running.task.held() as u64;
-            *held.entry(label).or_default() += in_buffer;
-            let high = self.consumer.context().high(&self.topics[id.0], id.1).unwrap_or(0);
-            *unread.entry(id.0).or_default() += (high - running.task.position().0).max(0);
-            self.shared.status.set((self.index, label, id.1), SourceStatus { counts, held: in_buffer });
-        }
-        for (label, count) in held {
-            metrics::HELD.set([label.to_owned(), thread.clone()], as_gauge(count));
-        }
-        for (source, count) in unread {
-            metrics::UNREAD
-                .set([self.topics[source].clone(), thread.clone()], as_gauge(count.cast_unsigned()));
-        }
-        metrics::HELD_BYTES.set([thread.clone()], as_gauge(self.held_bytes as u64));
-        metrics::TASKS.set([thread], as_gauge(self.tasks.len() as u64));
-    }
-
     /// Writes the dedupe sets to the state store. They hold only what is committed.
-    fn write_back(&mut self) -> Result<(), Fault> {
+    pub(super) fn write_back(&mut self) -> Result<(), Fault> {
         for running in self.tasks.values_mut() {
             running.task.dedupe().write_back(Some(running.changelog))?;
         }
-        Ok(())
-    }
-
-    /// Acts on what the group gave and took. Says whether it did anything.
-    fn follow_assignment(&mut self) -> Result<bool, Fault> {
-        let changes = self.consumer.context().take_changes();
-        let changed = !changes.is_empty();
-        for change in changes {
-            match change {
-                Change::Assigned(list) => self.unstable.push(list),
-                Change::Revoked(list) => self.revoke(&list)?,
-            }
-        }
-        if !self.unstable.is_empty() && (changed || Instant::now() >= self.retry_at) {
-            for list in std::mem::take(&mut self.unstable) {
-                self.take_over(list)?;
-            }
-            self.retry_at = Instant::now() + UNSTABLE_PAUSE;
-        }
-        Ok(changed)
-    }
-
-    /// Takes partitions over: committed offsets, a barrier in each changelog, then the restorer reads up to it.
-    fn take_over(&mut self, list: TopicPartitionList) -> Result<(), Fault> {
-        let since = Instant::now();
-        if list.count() == 0 {
-            return self.consumer.incremental_assign(&list).map_err(Fault::kafka("assign partitions"));
-        }
-        let committed = match self.consumer.committed_offsets(list.clone(), Duration::from_secs(1)) {
-            Ok(committed) => committed,
-            Err(error) => {
-                tracing::info!(%error, "committed offsets are not stable yet, asking again");
-                self.unstable.push(list);
-                return Ok(());
-            }
-        };
-        self.commit()?;
-        let mut start = TopicPartitionList::new();
-        let mut restoring = Vec::new();
-        for element in committed.elements() {
-            let number = self.topics.iter().position(|topic| topic == element.topic());
-            let id = (number.expect("only sources are subscribed"), element.partition());
-            let task = self.prepare(id, element.offset(), element.metadata(), since)?;
-            start
-                .add_partition_offset(element.topic(), id.1, rdkafka::Offset::Offset(task.start.0))
-                .map_err(Fault::kafka("name a partition"))?;
-            let topic = &self.shared.names.of(self.shared.sources[id.0].changelog);
-            let value = changelog::encode_barrier(&task.nonce);
-            let partition = Some(id.1);
-            let (key, headers, tracked) = (&b""[..], &[][..], None);
-            self.transaction.write(&NewRecord { topic, partition, key, value: &value, headers, tracked })?;
-            restoring.push((id, task));
-        }
-        self.consumer.incremental_assign(&start).map_err(Fault::kafka("assign partitions"))?;
-        if restoring.is_empty() {
-            return Ok(());
-        }
-        self.consumer.pause(&start).map_err(Fault::kafka("pause partitions"))?;
-        self.transaction.commit(None)?;
-        tracing::info!(thread = self.index, partitions = restoring.len(), "restoring partitions");
-        self.restorer.begin(restoring)
-    }
-
-    /// Where a task starts, and its dedupe set as far as it is stored here.
-    fn prepare(
-        &mut self,
-        id: TaskId,
-        committed: rdkafka::Offset,
-        metadata: &str,
-        since: Instant,
-    ) -> Result<Restoring, Fault> {
-        let topic = &self.topics[id.0];
-        let watermarks = |topic: &str| {
-            self.consumer
-                .fetch_watermarks(topic, id.1, REQUEST)
-                .map_err(Fault::kafka("read a partition's ends"))
-        };
-        let (low, _) = watermarks(topic)?;
-        let start = match committed {
-            rdkafka::Offset::Offset(offset) if offset < low => {
-                let lost = low - offset;
-                tracing::error!(
-                    topic,
-                    partition = id.1,
-                    committed = offset,
-                    log_start = low,
-                    lost,
-                    "records were deleted before they were read"
-                );
-                metrics::OFFSETS_LOST.add([topic.clone()], lost.cast_unsigned());
-                low
-            }
-            rdkafka::Offset::Offset(offset) => offset,
-            _ => low,
-        };
-        let blocks = self.shared.store.blocks(topic, id.1)?;
-        let (set, stored) = DedupeSet::open(blocks)?;
-        let (changelog_low, changelog_high) =
-            watermarks(&self.shared.names.of(self.shared.sources[id.0].changelog))?;
-        let (set, stored) = match stored {
-            Some(position) if position > changelog_high => {
-                tracing::warn!(
-                    topic,
-                    partition = id.1,
-                    "stored state is ahead of its changelog, it is rebuilt"
-                );
-                let blocks = set.into_blocks();
-                blocks.clear()?;
-                DedupeSet::open(blocks)?
-            }
-            _ => (set, stored),
-        };
-        self.barriers += 1;
-        Ok(Restoring {
-            set,
-            start: Position(start),
-            counts: CommitMetadata::decode(metadata).map(|metadata| metadata.counts).unwrap_or_default(),
-            changelog: rdkafka::Offset::Offset(stored.unwrap_or(0).max(changelog_low)),
-            nonce: format!("{} {} {}", self.transactional_id, clock::now_ms(), self.barriers).into_bytes(),
-            since,
-        })
-    }
-
-    fn start_task(&mut self, restored: Restored) -> Result<(), Fault> {
-        let Restored { id, set, start, counts, changelog, since } = restored;
-        let source: &Source<M> = &self.shared.sources[id.0];
-        let task = Task::new((source.chain)(), source.limits, set, start, counts);
-        let running = Running { task, changelog, committed: None, counted: counts, written: false };
-        self.tasks.insert(id, running);
-        let mut list = TopicPartitionList::new();
-        list.add_partition(&self.topics[id.0], id.1);
-        self.consumer.resume(&list).map_err(Fault::kafka("resume a partition"))?;
-        metrics::RESTORE_SECONDS.record(metrics::NONE, since.elapsed().as_secs_f64());
-        tracing::info!(topic = self.topics[id.0], partition = id.1, position = start.0, "partition restored");
-        Ok(())
-    }
-
-    /// Gives partitions back, after everything that is theirs is committed. Where the group has already given them to
-    /// another, nothing of them is: the new owner starts at the last commit.
-    fn revoke(&mut self, list: &TopicPartitionList) -> Result<(), Fault> {
-        let gone = |topics: &[String], id: TaskId| list.find_partition(&topics[id.0], id.1).is_some();
-        let topics = self.topics.clone();
-        if self.consumer.assignment_lost() {
-            return Err(Fault::TimedOut("stay in the group"));
-        }
-        self.commit()?;
-        self.write_back()?;
-        self.tasks.retain(|id, _| !gone(&topics, *id));
-        self.restorer.cancel(|id| gone(&topics, id))?;
-        for waiting in std::mem::take(&mut self.unstable) {
-            let mut kept = TopicPartitionList::new();
-            for element in waiting.elements() {
-                if list.find_partition(element.topic(), element.partition()).is_none() {
-                    kept.add_partition(element.topic(), element.partition());
-                }
-            }
-            self.unstable.push(kept);
-        }
-        self.consumer.incremental_unassign(list).map_err(Fault::kafka("give partitions back"))?;
-        let labels: Vec<&'static str> = self.shared.sources.iter().map(|source| source.label).collect();
-        self.shared.status.forget(self.index, |label, partition| {
-            labels
-                .iter()
-                .position(|other| *other == label)
-                .is_some_and(|number| gone(&topics, (number, partition)))
-        });
-        tracing::info!(thread = self.index, partitions = list.count(), "partitions given back");
         Ok(())
     }
 
@@ -597,25 +388,31 @@ fn new_consumer<M>(shared: &Shared<M>, topics: &[String]) -> Result<BaseConsumer
 
 /// Gives a message to its task and takes the effects.
 fn process<M>(task: &mut Task<M, SledBlocks>, message: &BorrowedMessage<'_>) -> Result<Effects, Fault> {
+    borrowed(message, |record| task.process(record))?;
+    Ok(task.take_effects())
+}
+
+/// A copy of a message as the engine takes it.
+#[expect(clippy::redundant_closure_for_method_calls, reason = "the method alone is not general enough")]
+fn owned(message: &BorrowedMessage<'_>) -> OwnedRecord {
+    borrowed(message, |record| record.to_owned())
+}
+
+/// Calls `with` with a message as the engine takes it.
+fn borrowed<R>(message: &BorrowedMessage<'_>, with: impl FnOnce(&Record<'_>) -> R) -> R {
     let headers: Vec<(&str, &[u8])> = message
         .headers()
         .map(|headers| headers.iter().map(|h| (h.key, h.value.unwrap_or_default())).collect())
         .unwrap_or_default();
-    task.process(&Record {
+    with(&Record {
         offset: Offset(message.offset()),
         append_time: AppendTime(message.timestamp().to_millis().unwrap_or_else(clock::now_ms)),
         key: message.key().unwrap_or_default(),
         value: message.payload().unwrap_or_default(),
         headers: &headers,
-    })?;
-    Ok(task.take_effects())
+    })
 }
 
 fn is_fatal(error: &KafkaError) -> bool {
     matches!(error, KafkaError::MessageConsumptionFatal(_))
-}
-
-#[expect(clippy::cast_precision_loss, reason = "gauges are floats; counts stay far below 2^52")]
-fn as_gauge(count: u64) -> f64 {
-    count as f64
 }

@@ -168,7 +168,7 @@ impl Transaction {
                 producer.send_offsets_to_transaction(list, group, left)
             })?;
         }
-        self.until(deadline, "commit", |producer, left| producer.commit_transaction(left))?;
+        self.until(deadline, "commit", Producer::commit_transaction)?;
         self.open = false;
         Ok(reports.offsets)
     }
