@@ -165,7 +165,16 @@ impl<S: Sink, A: Addresses> Courier<S, A> {
                 line::request(message, &address, key)
             }
         };
-        let trip = Trip { courier: self, job, message: &message, endpoint, delivery, attempt: 0, retries: 0 };
+        let trip = Trip {
+            courier: self,
+            job,
+            message: &message,
+            endpoint,
+            delivery,
+            attempt: 0,
+            retries: 0,
+            doubted: false,
+        };
         trip.run(&request).await
     }
 
@@ -255,6 +264,8 @@ struct Trip<'a, S, A> {
     delivery: Delivery,
     attempt: u32,
     retries: u32,
+    /// An earlier call may have arrived.
+    doubted: bool,
 }
 
 /// What came of asking about a doubt.
@@ -271,10 +282,10 @@ enum Doubt {
 
 impl<S: Sink, A: Addresses> Trip<'_, S, A> {
     async fn run(mut self, request: &Request) -> Result<(), Ended> {
-        if let Some(Earlier::Started(at)) = self.job.earlier {
-            if let Some(end) = self.inherit(at).await? {
-                return self.end(end).await;
-            }
+        if let Some(Earlier::Started(at)) = self.job.earlier
+            && let Some(end) = self.inherit(at).await?
+        {
+            return self.end(end).await;
         }
         loop {
             let outcome = self.send(request).await?;
@@ -352,10 +363,20 @@ impl<S: Sink, A: Addresses> Trip<'_, S, A> {
     /// What to do after a call; none to send again.
     async fn judge(&mut self, outcome: &Outcome) -> Result<Option<End>, Ended> {
         let verdict = match self.courier.destination {
-            Destination::Genesys => genesys::verdict(outcome, self.attempt),
+            Destination::Genesys => genesys::verdict(outcome, self.doubted),
             Destination::Line => line::verdict(outcome),
         };
         self.courier.meters.verdict(&verdict);
+        tracing::debug!(
+            destination = self.courier.destination.name(),
+            account = self.delivery.account,
+            identity = self.delivery.identity,
+            attempt = self.attempt,
+            status = self.delivery.http_status,
+            correlation_id = self.delivery.correlation_id,
+            verdict = verdict.label(),
+            "call answered"
+        );
         match verdict {
             Verdict::Delivered { platform_id, conversation } => {
                 if let Some(conversation) = conversation {
@@ -388,6 +409,7 @@ impl<S: Sink, A: Addresses> Trip<'_, S, A> {
 
     /// Finds out whether the platform has the message. None to send (again).
     async fn settle(&mut self, after: Option<Duration>) -> Result<Option<End>, Ended> {
+        self.doubted = true;
         match self.ask_twice().await? {
             Doubt::Found(id) => {
                 self.courier.meters.doubt("found");

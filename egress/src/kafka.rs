@@ -98,6 +98,8 @@ impl ConsumerContext for Context {
     fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
         if let Err(error) = result {
             tracing::warn!(topic = self.topic, %error, "offsets are not committed yet");
+            // What was thought to be committed is not: it is committed again next time.
+            self.held().values_mut().for_each(|held| held.committed = None);
         }
     }
 }
@@ -224,6 +226,7 @@ struct Rim {
     codec: Codec<Delivery>,
     shutdown: Shutdown,
     ready: Condition,
+    is_ready: bool,
     clock: Clock,
     next_commit: Instant,
     next_request: Instant,
@@ -264,6 +267,7 @@ pub fn run(setup: Setup) -> Result<(), String> {
         codec: Codec::new(setup.framing),
         shutdown: setup.shutdown,
         ready: setup.ready,
+        is_ready: false,
         clock: setup.clock,
         next_commit: now + COMMIT_EVERY,
         next_request: now,
@@ -333,7 +337,10 @@ impl Rim {
                 self.restore();
             }
             self.resume();
-            self.ready.set(!self.is_restoring());
+            let is_ready = !self.is_restoring();
+            if is_ready != std::mem::replace(&mut self.is_ready, is_ready) {
+                self.ready.set(is_ready);
+            }
             if Instant::now() >= self.next_commit {
                 self.next_commit = Instant::now() + COMMIT_EVERY;
                 self.commit();
@@ -436,7 +443,7 @@ impl Rim {
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => self.restored(partition),
                 Some(Err(error)) => {
-                    tracing::warn!(topic = self.deliveries, %error, "reading failed, trying again")
+                    tracing::warn!(topic = self.deliveries, %error, "reading failed, trying again");
                 }
             }
         }

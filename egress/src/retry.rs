@@ -48,7 +48,8 @@ impl Schedule {
         last.saturating_mul(2_u32.checked_pow(doublings).unwrap_or(u32::MAX)).min(self.cap)
     }
 
-    /// The wait before the next try of a message that is `age` old, or none if it would then be too old.
+    /// The wait before the next try of a message that is `age` old, or none if it would then be too old. The listed
+    /// delays are used in any case: what was old before its first try is not given up for one busy moment.
     #[must_use]
     pub fn next(
         &self,
@@ -58,7 +59,8 @@ impl Schedule {
         age: Duration,
     ) -> Option<Duration> {
         let delay = self.delay(retry, chance, retry_after);
-        (age.saturating_add(delay) < self.give_up_after).then_some(delay)
+        let is_listed = usize::try_from(retry).is_ok_and(|retry| retry < self.delays.len());
+        (is_listed || age.saturating_add(delay) < self.give_up_after).then_some(delay)
     }
 }
 
@@ -99,9 +101,15 @@ mod tests {
 
     #[test]
     fn a_message_is_given_up_when_its_next_try_would_be_too_late() {
-        assert_eq!(schedule().next(0, 0.0, None, s(23 * 3600 - 3)), Some(s(2)));
-        assert_eq!(schedule().next(0, 0.0, None, s(23 * 3600 - 2)), None);
-        assert_eq!(schedule().next(0, 0.0, Some(s(600)), s(23 * 3600 - 300)), None);
-        assert_eq!(schedule().next(0, 0.0, None, Duration::MAX), None);
+        assert_eq!(schedule().next(3, 0.0, None, s(23 * 3600 - 17)), Some(s(16)));
+        assert_eq!(schedule().next(3, 0.0, None, s(23 * 3600 - 16)), None);
+        assert_eq!(schedule().next(3, 0.0, Some(s(600)), s(23 * 3600 - 300)), None);
+        assert_eq!(schedule().next(3, 0.0, None, Duration::MAX), None);
+    }
+
+    #[test]
+    fn a_message_that_was_old_before_its_first_try_gets_the_listed_delays() {
+        let waits: Vec<_> = (0..4).map(|retry| schedule().next(retry, 0.0, None, s(48 * 3600))).collect();
+        assert_eq!(waits, [Some(s(2)), Some(s(4)), Some(s(8)), None]);
     }
 }

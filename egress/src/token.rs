@@ -160,9 +160,14 @@ async fn keep(state: Arc<watch::Sender<State>>, client: Client, http: Http) {
     let mut refused_early = 0;
     loop {
         if refused_early > 1 {
+            tracing::error!(
+                client = client.name,
+                "fresh tokens are refused; check the client's roles and allowed addresses"
+            );
             sleep(client.schedule.delay(refused_early - 2, (client.chance)(), None)).await;
         }
         let (token, life) = fetch(&client, &http).await;
+        metrics::EGRESS_TOKEN_FAILING.set([client.name.clone()], if refused_early > 1 { 1.0 } else { 0.0 });
         let issued = Instant::now();
         state.send_modify(|state| {
             state.generation += 1;
@@ -191,10 +196,7 @@ async fn fetch(client: &Client, http: &Http) -> (Secret, Duration) {
         };
         metrics::EGRESS_TOKEN_REQUESTS.add([client.name.clone(), label.to_owned()], 1);
         let retry_after = match result {
-            Ok(fetched) => {
-                failing.set(0.0);
-                return fetched;
-            }
+            Ok(fetched) => return fetched,
             Err(TokenError::Refused(status)) => {
                 failing.set(1.0);
                 tracing::error!(

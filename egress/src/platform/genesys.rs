@@ -27,10 +27,10 @@ pub fn request(message: &ToGenesys) -> Request {
     Request::json(Method::POST, path, &json!({"channel": channel, "text": message.text}))
 }
 
-/// What the outcome of the `attempt`th call (from 1) means. Genesys does not drop a message that it already has, so
-/// whatever leaves open whether it took the message is a doubt.
+/// What the outcome of a call means. Genesys does not drop a message that it already has, so whatever leaves open
+/// whether it took the message is a doubt. `doubted` says that an earlier call of this message was one.
 #[must_use]
-pub fn verdict(outcome: &Outcome, attempt: u32) -> Verdict {
+pub fn verdict(outcome: &Outcome, doubted: bool) -> Verdict {
     let answer = match outcome {
         Ok(answer) => answer,
         Err(Transport::NotSent) => return Verdict::RetryAfter(None),
@@ -48,8 +48,9 @@ pub fn verdict(outcome: &Outcome, attempt: u32) -> Verdict {
         },
         401 => Verdict::Reauthorise,
         429 => Verdict::RetryAfter(answer.retry_after()),
-        // The contract: on a retry it is "already there". On a first call it says nothing that we know.
-        409 if attempt > 1 => Verdict::Delivered { platform_id: None, conversation: None },
+        // The contract: on a retry it is "already there". Without an earlier call that may have arrived, it says
+        // nothing that we know.
+        409 if doubted => Verdict::Delivered { platform_id: None, conversation: None },
         408 | 409 | 500..=599 => Verdict::InDoubt(answer.retry_after()),
         status => {
             let code = code_at(&body, "/code").unwrap_or_else(|| "no code".into());
@@ -195,59 +196,59 @@ mod tests {
         };
         let s = |n| Some(Duration::from_secs(n));
         let body = |text: &'static str| text;
-        let rows: [(&str, Outcome, u32, Verdict); 19] = [
+        let rows: [(&str, Outcome, bool, Verdict); 19] = [
             (
                 "202",
                 answer(202, &[], body(r#"{"id":"ab","conversationId":"c-1"}"#)),
-                1,
+                false,
                 taken(Some("ab"), Some("c-1")),
             ),
-            ("200, no JSON", answer(200, &[], "<html>"), 1, taken(None, None)),
+            ("200, no JSON", answer(200, &[], "<html>"), false, taken(None, None)),
             (
                 "2xx that failed",
                 answer(200, &[], r#"{"status":"Failed","reasons":[{"code":"RateLimited","message":"m"}]}"#),
-                1,
+                false,
                 refused("accepted, then failed: RateLimited"),
             ),
             (
                 "prose is not repeated",
                 answer(200, &[], r#"{"status":"Failed","reasons":[{"code":"call 010"}]}"#),
-                1,
+                false,
                 refused("accepted, then failed: no reason code"),
             ),
             (
                 "400",
                 answer(400, &[], r#"{"code":"bad.request","message":"สวัสดี"}"#),
-                1,
+                false,
                 refused("status 400: bad.request"),
             ),
-            ("401", answer(401, &[], r#"{"code":"bad.credentials"}"#), 1, Reauthorise),
+            ("401", answer(401, &[], r#"{"code":"bad.credentials"}"#), false, Reauthorise),
             (
                 "403",
                 answer(403, &[], r#"{"code":"missing.permissions"}"#),
-                1,
+                false,
                 refused("status 403: missing.permissions"),
             ),
-            ("404", answer(404, &[], ""), 1, refused("status 404: no code")),
-            ("408", answer(408, &[], ""), 1, InDoubt(None)),
-            ("409 first", answer(409, &[], ""), 1, InDoubt(None)),
-            ("409 on a retry", answer(409, &[], ""), 2, taken(None, None)),
+            ("404", answer(404, &[], ""), false, refused("status 404: no code")),
+            ("408", answer(408, &[], ""), false, InDoubt(None)),
+            ("409 first", answer(409, &[], ""), false, InDoubt(None)),
+            ("409 after a doubt", answer(409, &[], ""), true, taken(None, None)),
             (
                 "413",
                 answer(413, &[], r#"{"code":"request.entity.too.large"}"#),
-                1,
+                false,
                 refused("status 413: request.entity.too.large"),
             ),
-            ("429", answer(429, &[("retry-after", "7")], ""), 1, RetryAfter(s(7))),
-            ("429 bare", answer(429, &[], ""), 1, RetryAfter(None)),
-            ("500", answer(500, &[], ""), 1, InDoubt(None)),
-            ("503", answer(503, &[("retry-after", "2")], ""), 1, InDoubt(s(2))),
-            ("redirect", answer(302, &[], ""), 1, refused("status 302: no code")),
-            ("no connection", Err(Transport::NotSent), 1, RetryAfter(None)),
-            ("cut or timed out", Err(Transport::Unknown), 1, InDoubt(None)),
+            ("429", answer(429, &[("retry-after", "7")], ""), false, RetryAfter(s(7))),
+            ("429 bare", answer(429, &[], ""), false, RetryAfter(None)),
+            ("500", answer(500, &[], ""), false, InDoubt(None)),
+            ("503", answer(503, &[("retry-after", "2")], ""), false, InDoubt(s(2))),
+            ("redirect", answer(302, &[], ""), false, refused("status 302: no code")),
+            ("no connection", Err(Transport::NotSent), false, RetryAfter(None)),
+            ("cut or timed out", Err(Transport::Unknown), false, InDoubt(None)),
         ];
-        for (name, outcome, attempt, expected) in rows {
-            assert_eq!(verdict(&outcome, attempt), expected, "{name}");
+        for (name, outcome, doubted, expected) in rows {
+            assert_eq!(verdict(&outcome, doubted), expected, "{name}");
         }
     }
 

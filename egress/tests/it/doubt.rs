@@ -25,11 +25,11 @@ fn texts(platforms: &Platforms) -> Vec<String> {
 #[tokio::test]
 async fn a_cut_after_the_work_is_settled_by_asking() {
     let (platforms, mut rig) = start().await;
-    rig.to_genesys("p", "1");
+    rig.put_genesys("p", "1");
     rig.finished(1).await;
     platforms.standins.genesys().set_faults(vec![Fault::next(1, INBOUND, Kind::ResetAfter)]);
-    rig.to_genesys("p", "2");
-    rig.to_genesys("p", "3");
+    rig.put_genesys("p", "2");
+    rig.put_genesys("p", "3");
     let finals = rig.finished(3).await;
     assert_eq!(texts(&platforms), ["1", "2", "3"], "each once, in order");
     let arrived = platforms.standins.genesys().received().after(1).remove(0);
@@ -41,11 +41,11 @@ async fn a_cut_after_the_work_is_settled_by_asking() {
 #[tokio::test]
 async fn a_cut_before_the_work_is_sent_again_after_two_times_absent() {
     let (platforms, mut rig) = start().await;
-    rig.to_genesys("p", "1");
+    rig.put_genesys("p", "1");
     rig.finished(1).await;
     platforms.standins.genesys().set_faults(vec![Fault::next(1, INBOUND, Kind::ResetBefore)]);
     let before = platforms.standins.genesys().stats().calls;
-    rig.to_genesys("p", "2");
+    rig.put_genesys("p", "2");
     let finals = rig.finished(2).await;
     assert_eq!(texts(&platforms), ["1", "2"]);
     assert_eq!(finals[1].attempt, 2);
@@ -59,10 +59,10 @@ async fn a_time_out_is_settled_by_asking() {
     let mut config = config(platforms.address);
     config.egress.call_timeout = Duration::from_millis(300);
     let mut rig = rig(Destination::Genesys, &config, settings(&config));
-    rig.to_genesys("p", "1");
+    rig.put_genesys("p", "1");
     rig.finished(1).await;
     platforms.standins.genesys().set_faults(vec![Fault::next(1, INBOUND, Kind::DelayAfterMs { ms: 2_000 })]);
-    rig.to_genesys("p", "2");
+    rig.put_genesys("p", "2");
     rig.finished(2).await;
     assert_eq!(texts(&platforms), ["1", "2"]);
 }
@@ -71,7 +71,7 @@ async fn a_time_out_is_settled_by_asking() {
 async fn the_first_message_of_a_conversation_is_sent_again_and_may_be_twice() {
     let (platforms, mut rig) = start().await;
     platforms.standins.genesys().set_faults(vec![Fault::next(1, INBOUND, Kind::ResetAfter)]);
-    rig.to_genesys("p", "1");
+    rig.put_genesys("p", "1");
     let finals = rig.finished(1).await;
     assert_eq!((finals[0].status, finals[0].attempt), (DeliveryStatus::Delivered, 2));
     assert_eq!(texts(&platforms), ["1", "1"], "the window that the documentation names");
@@ -84,8 +84,8 @@ async fn what_an_earlier_owner_began_is_asked_about_first() {
     config.egress.call_timeout = Duration::from_millis(300);
     let mut rig = rig(Destination::Genesys, &config, settings(&config));
     // The earlier owner's call: the message is there, its answer was lost with the process.
-    rig.to_genesys("p", "1");
-    rig.to_genesys("p", "2");
+    rig.put_genesys("p", "1");
+    rig.put_genesys("p", "2");
     rig.finished(2).await;
     let started = runtime::clock::now_ms();
     rig.put("p", Some(to_genesys(1, "p", "2")), Some(Earlier::Started(started)));

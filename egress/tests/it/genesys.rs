@@ -30,7 +30,7 @@ fn received(platforms: &Platforms) -> Vec<(String, String)> {
 #[tokio::test]
 async fn a_message_arrives_with_its_record_of_delivery() {
     let (platforms, mut rig) = start().await;
-    rig.to_genesys("p1", "สวัสดี 🙏");
+    rig.put_genesys("p1", "สวัสดี 🙏");
     let delivery = rig.finished(1).await.remove(0);
     let arrived = platforms.standins.genesys().received().after(0).remove(0);
     assert_eq!((arrived.conversation.as_str(), arrived.text.as_str()), ("p1", "สวัสดี 🙏"));
@@ -60,7 +60,7 @@ async fn order_holds_in_every_lane_through_all_faults() {
     let mut sent = Vec::new();
     for n in 0..400 {
         let person = format!("p{}", n % 20);
-        rig.to_genesys(&person, &n.to_string());
+        rig.put_genesys(&person, &n.to_string());
         sent.push((person, n.to_string()));
     }
     rig.finished(400).await;
@@ -72,7 +72,7 @@ async fn order_holds_in_every_lane_through_all_faults() {
 #[tokio::test]
 async fn a_hundred_lanes_that_are_refused_ask_for_one_token() {
     let (platforms, mut rig) = start().await;
-    rig.to_genesys("warm-up", "x");
+    rig.put_genesys("warm-up", "x");
     rig.finished(1).await;
     let genesys = platforms.standins.genesys();
     assert_eq!(genesys.stats().tokens, 1);
@@ -80,7 +80,7 @@ async fn a_hundred_lanes_that_are_refused_ask_for_one_token() {
     // All hundred calls are on their way before the first one is refused.
     genesys.set_faults(vec![Fault::next(100, INBOUND, Kind::DelayMs { ms: 300 })]);
     for n in 0..100 {
-        rig.to_genesys(&format!("p{n}"), "y");
+        rig.put_genesys(&format!("p{n}"), "y");
     }
     rig.finished(101).await;
     let stats = genesys.stats();
@@ -93,12 +93,12 @@ async fn a_hundred_lanes_that_are_refused_ask_for_one_token() {
 async fn a_lane_that_waits_holds_only_itself() {
     let (platforms, mut rig) = start().await;
     platforms.standins.genesys().set_faults(vec![Fault::next(1, INBOUND, status(503, Some(2)))]);
-    rig.to_genesys("slow", "1");
+    rig.put_genesys("slow", "1");
     until("the first call", DEADLINE, || platforms.standins.genesys().stats().by_status.contains_key(&503))
         .await;
-    rig.to_genesys("slow", "2");
+    rig.put_genesys("slow", "2");
     for n in 0..50 {
-        rig.to_genesys(&format!("p{n}"), "x");
+        rig.put_genesys(&format!("p{n}"), "x");
     }
     rig.finished(50).await;
     assert!(received(&platforms).iter().all(|(person, _)| person != "slow"), "it still waits");
@@ -115,9 +115,9 @@ async fn a_lane_that_waits_holds_only_itself() {
 async fn what_is_refused_for_good_is_a_dead_letter_and_the_lane_goes_on() {
     let (platforms, mut rig) = start().await;
     platforms.standins.genesys().set_faults(vec![Fault::next(1, INBOUND, status(400, None))]);
-    let refused = rig.to_genesys("p", "1");
+    let refused = rig.put_genesys("p", "1");
     let unreadable = rig.put("p", Some(b"not avro".to_vec()), None);
-    rig.to_genesys("p", "2");
+    rig.put_genesys("p", "2");
     let finals = rig.finished(3).await;
     let statuses: Vec<_> = finals.iter().map(|d| (d.status, d.reason.as_deref())).collect();
     let expected = [
@@ -140,7 +140,7 @@ async fn a_message_that_is_too_old_to_be_tried_again_is_expired() {
     config.egress.give_up_after = Duration::from_millis(100);
     let mut rig = rig(Destination::Genesys, &config, settings(&config));
     platforms.standins.genesys().set_faults(vec![Fault::next(9, INBOUND, status(429, None))]);
-    rig.to_genesys("p", "1");
+    rig.put_genesys("p", "1");
     let delivery = rig.finished(1).await.remove(0);
     assert_eq!((delivery.status, delivery.reason.as_deref()), (DeliveryStatus::Failed, Some("expired")));
     assert_eq!(received(&platforms).len(), 0);
@@ -151,7 +151,7 @@ async fn what_an_earlier_owner_finished_is_not_sent_again() {
     let (platforms, mut rig) = start().await;
     let payload = crate::rig::to_genesys(0, "p", "1");
     rig.put("p", Some(payload), Some(Earlier::Finished));
-    rig.to_genesys("p", "2");
+    rig.put_genesys("p", "2");
     rig.finished(1).await;
     assert_eq!(received(&platforms), [("p".to_owned(), "2".to_owned())]);
     until("the commit", DEADLINE, || rig.committable() == 2).await;
@@ -160,10 +160,10 @@ async fn what_an_earlier_owner_finished_is_not_sent_again() {
 #[tokio::test]
 async fn a_result_that_cannot_be_written_holds_the_commit_and_nothing_is_sent_twice() {
     let (platforms, mut rig) = start().await;
-    rig.to_genesys("p", "1");
+    rig.put_genesys("p", "1");
     rig.finished(1).await;
     rig.results.with(|c| c.failures = 1);
-    rig.to_genesys("p", "2");
+    rig.put_genesys("p", "2");
     rig.finished(2).await;
     assert_eq!(received(&platforms).len(), 2);
 }
@@ -171,7 +171,7 @@ async fn a_result_that_cannot_be_written_holds_the_commit_and_nothing_is_sent_tw
 #[tokio::test]
 async fn giving_up_a_partition_loses_nothing_and_starts_no_call() {
     let (platforms, mut rig) = start().await;
-    rig.to_genesys("warm-up", "x");
+    rig.put_genesys("warm-up", "x");
     rig.finished(1).await;
     let genesys = platforms.standins.genesys();
     genesys.set_faults(vec![
@@ -179,8 +179,8 @@ async fn giving_up_a_partition_loses_nothing_and_starts_no_call() {
         Fault::share(1.0, 0, INBOUND, Kind::DelayMs { ms: 1 }),
     ]);
     for n in 0..5 {
-        rig.to_genesys(&format!("p{n}"), "1");
-        rig.to_genesys(&format!("p{n}"), "2");
+        rig.put_genesys(&format!("p{n}"), "1");
+        rig.put_genesys(&format!("p{n}"), "2");
     }
     until("five calls", DEADLINE, || genesys.stats().calls >= 2 || in_flight(&rig) == 5).await;
     rig.revoke().await;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use egress::Surroundings;
@@ -14,6 +15,7 @@ use runtime::config::Config;
 use runtime::registry::Framings;
 use runtime::{Readiness, Shutdown};
 use schemas::{Codec, Delivery, DeliveryStatus, Framing, Topic, header};
+use standins::{Fault, Kind};
 use tokio::task::JoinHandle;
 
 use crate::rig::{Book, address, by_person, config, identity, platforms, to_genesys, to_line, until};
@@ -48,14 +50,33 @@ impl Broker {
         self.producer.send(record, Duration::from_secs(10)).await.map_err(|(error, _)| error).unwrap();
     }
 
+    /// Puts records all at once, in this order.
+    async fn put_all(&self, topic: &str, records: Vec<(i64, String, Vec<u8>)>) {
+        futures_util::future::join_all(
+            records.iter().map(|(n, person, payload)| self.put(topic, *n, person, payload)),
+        )
+        .await;
+    }
+
     fn serve(&self) -> (Shutdown, Readiness, JoinHandle<Result<(), String>>) {
+        self.serve_counting(Arc::default())
+    }
+
+    /// Counts the messages that this instance delivers.
+    fn serve_counting(
+        &self,
+        delivered: Arc<AtomicUsize>,
+    ) -> (Shutdown, Readiness, JoinHandle<Result<(), String>>) {
         let (shutdown, readiness) = (Shutdown::new(), Readiness::new());
         let surroundings = Surroundings {
             addresses: Arc::new(Book),
             framings: Framings::single_object(),
             shutdown: shutdown.clone(),
             readiness: readiness.clone(),
-            observer: None,
+            observer: Some(Arc::new(move |delivery: &Delivery| {
+                let is_delivered = delivery.status == DeliveryStatus::Delivered;
+                delivered.fetch_add(usize::from(is_delivered), Ordering::Relaxed);
+            })),
         };
         let config = self.config.clone();
         (shutdown, readiness, tokio::spawn(async move { egress::run(&config, surroundings).await }))
@@ -166,4 +187,51 @@ async fn without_commits_the_history_keeps_from_sending_again() {
     service.await.unwrap().unwrap();
     let texts: Vec<_> = genesys.after(40).into_iter().map(|m| m.text).collect();
     assert_eq!(texts, ["new"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn partitions_change_hands_under_load_and_each_message_arrives_once_in_order() {
+    let platforms = platforms(|_| {}).await;
+    let broker = broker(config(platforms.address));
+    let (genesys, line) = (platforms.standins.genesys(), platforms.standins.line());
+    genesys.set_faults(vec![Fault {
+        fraction: None,
+        next: None,
+        ..Fault::next(0, "/inbound/", Kind::DelayMs { ms: 30 })
+    }]);
+    line.set_faults(vec![Fault {
+        fraction: None,
+        next: None,
+        ..Fault::next(0, "/push", Kind::DelayMs { ms: 30 })
+    }]);
+    let mut sent = Vec::new();
+    let (mut to_genesys_all, mut to_line_all) = (Vec::new(), Vec::new());
+    for n in 0..2_000 {
+        let person = format!("p{}", n % 10);
+        to_genesys_all.push((n, person.clone(), to_genesys(n, &person, &n.to_string())));
+        to_line_all.push((n, person.clone(), to_line(n, "th", &person, &n.to_string())));
+        sent.push((person, n.to_string()));
+    }
+    broker.put_all("naru.outbox.genesys", to_genesys_all).await;
+    broker.put_all("naru.outbox.line", to_line_all).await;
+    let by_second = Arc::new(AtomicUsize::new(0));
+    let (stop_first, _, first) = broker.serve();
+    until("the first messages", Duration::from_secs(40), || genesys.received().len() > 50).await;
+    // The second one joins, and takes a partition of each outbox; then the first one leaves.
+    let (stop_second, _, second) = broker.serve_counting(by_second.clone());
+    until("the second one's share", Duration::from_secs(40), || by_second.load(Ordering::Relaxed) > 100)
+        .await;
+    assert!(genesys.received().len() + line.received().len() < 3_800, "both still have work");
+    stop_first.trigger();
+    first.await.unwrap().unwrap();
+    until("all messages", Duration::from_secs(60), || {
+        genesys.received().len() >= 2_000 && line.received().len() >= 2_000
+    })
+    .await;
+    stop_second.trigger();
+    second.await.unwrap().unwrap();
+    let arrived = genesys.received().after(0).into_iter().map(|m| (m.conversation, m.text));
+    assert_eq!(by_person(arrived), by_person(sent.clone()));
+    let pushed = line.received().after(0).into_iter().map(|m| (m.user, m.text));
+    assert_eq!(by_person(pushed), by_person(sent.into_iter().map(|(person, text)| (address(&person), text))));
 }

@@ -15,7 +15,7 @@ async fn no_call_is_refused_at_the_real_limit_of_300_a_minute() {
     let mut rig = rig(Destination::Genesys, &config, settings(&config));
     let began = std::time::Instant::now();
     for n in 0..MESSAGES {
-        rig.to_genesys(&format!("p{}", n % 40), &n.to_string());
+        rig.put_genesys(&format!("p{}", n % 40), &n.to_string());
     }
     until("320 messages", Duration::from_secs(90), || rig.results.finals().len() == MESSAGES).await;
     let stats = platforms.standins.genesys().stats();

@@ -37,7 +37,7 @@ async fn the_retry_key_makes_a_push_single_through_resets() {
     let mut sent = Vec::new();
     for n in 0..300 {
         let person = format!("p{}", n % 10);
-        rig.to_line("th", &person, &n.to_string());
+        rig.put_line("th", &person, &n.to_string());
         sent.push((address(&person), n.to_string()));
     }
     let finals = rig.finished(300).await;
@@ -55,13 +55,13 @@ async fn no_quota_is_final_and_too_fast_is_not() {
         PUSH,
         status(429, Some("You have reached your monthly limit.")),
     )]);
-    rig.to_line("th", "p", "1");
+    rig.put_line("th", "p", "1");
     let delivery = rig.finished(1).await.remove(0);
     assert_eq!((delivery.status, delivery.http_status), (DeliveryStatus::Refused, Some(429)));
     let dead = rig.results.with(|c| c.dead[0].clone());
     assert_eq!((dead.1, dead.2.as_str()), (Reason::Refused, "status 429: monthly limit reached"));
     platforms.standins.line().set_faults(vec![Fault::next(1, PUSH, status(429, None))]);
-    rig.to_line("th", "p", "2");
+    rig.put_line("th", "p", "2");
     rig.finished(2).await;
     assert_eq!(pushed(&platforms), [(address("p"), "2".to_owned())]);
 }
@@ -71,12 +71,12 @@ async fn a_dead_token_stops_its_account_and_no_other_and_drops_nothing() {
     let (platforms, mut rig) = start().await;
     // As many refusals as probes go by before somebody has replaced the token.
     platforms.standins.line().set_faults(vec![Fault::next(3, PUSH, status(401, None))]);
-    rig.to_line("th", "p0", "1");
+    rig.put_line("th", "p0", "1");
     until("the refusal", DEADLINE, || platforms.standins.line().stats().by_status.contains_key(&401)).await;
     for n in 0..10 {
-        rig.to_line("th", &format!("p{n}"), "2");
+        rig.put_line("th", &format!("p{n}"), "2");
     }
-    rig.to_line("jp", "jp1", "other account");
+    rig.put_line("jp", "jp1", "other account");
     rig.finished(1).await;
     assert_eq!(pushed(&platforms), [(address("jp1"), "other account".to_owned())]);
     rig.finished(12).await;
@@ -95,8 +95,8 @@ async fn a_dead_token_stops_its_account_and_no_other_and_drops_nothing() {
 #[tokio::test]
 async fn a_person_without_an_address_is_a_dead_letter() {
     let (platforms, mut rig) = start().await;
-    rig.to_line("th", "unknown-1", "1");
-    rig.to_line("gone", "p", "1");
+    rig.put_line("th", "unknown-1", "1");
+    rig.put_line("gone", "p", "1");
     let finals = rig.finished(2).await;
     let mut reasons: Vec<_> = finals.iter().map(|d| d.reason.clone().unwrap()).collect();
     reasons.sort();
@@ -108,7 +108,7 @@ async fn a_person_without_an_address_is_a_dead_letter() {
 async fn calls_that_do_not_end_in_time_are_cut_off_at_a_revocation() {
     let (platforms, mut rig) = start().await;
     platforms.standins.line().set_faults(vec![Fault::next(1, PUSH, Kind::DelayAfterMs { ms: 4_000 })]);
-    rig.to_line("th", "p", "1");
+    rig.put_line("th", "p", "1");
     until("the push", DEADLINE, || platforms.standins.line().received().len() == 1).await;
     let before = std::time::Instant::now();
     rig.revoke().await;

@@ -275,12 +275,12 @@ impl Rig {
         self.next - 1
     }
 
-    pub(crate) fn to_genesys(&mut self, person: &str, text: &str) -> i64 {
+    pub(crate) fn put_genesys(&mut self, person: &str, text: &str) -> i64 {
         let payload = to_genesys(self.next, person, text);
         self.put(person, Some(payload), None)
     }
 
-    pub(crate) fn to_line(&mut self, account: &str, person: &str, text: &str) -> i64 {
+    pub(crate) fn put_line(&mut self, account: &str, person: &str, text: &str) -> i64 {
         let payload = to_line(self.next, account, person, text);
         self.put(person, Some(payload), None)
     }
