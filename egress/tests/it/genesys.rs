@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use egress::endpoint::Settings;
 use egress::outbox::Destination;
 use egress::seam::Earlier;
 use schemas::{DeliveryStatus, Reason};
@@ -193,6 +194,22 @@ async fn giving_up_a_partition_loses_nothing_and_starts_no_call() {
     assert!(first_unfinished <= 2, "offset 2 is the second message of p0: unfinished");
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(received(&platforms).len(), after, "and nothing comes later");
+}
+
+#[tokio::test]
+async fn lanes_that_wait_do_not_hold_up_a_revocation() {
+    let platforms = platforms(|_| {}).await;
+    let config = config(platforms.address);
+    let settings = Settings { grace: DEADLINE, ..settings(&config) };
+    let mut rig = rig(Destination::Genesys, &config, settings);
+    platforms.standins.genesys().set_faults(vec![Fault::next(1, INBOUND, status(429, Some(20)))]);
+    rig.put_genesys("p", "1");
+    until("a lane that waits", DEADLINE, || rig.progress.committable(0).is_some_and(|c| c.note.parked == 1))
+        .await;
+    let before = std::time::Instant::now();
+    rig.revoke().await;
+    assert!(before.elapsed() < Duration::from_secs(5), "{:?}", before.elapsed());
+    assert_eq!((rig.committable(), received(&platforms).len()), (0, 0));
 }
 
 fn in_flight(rig: &Rig) -> usize {

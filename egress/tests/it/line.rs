@@ -115,3 +115,17 @@ async fn calls_that_do_not_end_in_time_are_cut_off_at_a_revocation() {
     assert!(before.elapsed() < Duration::from_secs(2));
     assert_eq!(rig.committable(), 0, "its outcome is unknown, so it stays with the next owner");
 }
+
+#[tokio::test]
+async fn another_owner_uses_the_same_retry_key() {
+    let (platforms, mut first) = start().await;
+    first.put_line("th", "p", "1");
+    first.finished(1).await;
+    // The same outbox record, read again by a process that knows nothing of the first one.
+    let config = config(platforms.address);
+    let mut second = rig(Destination::Line, &config, settings(&config));
+    second.put_line("th", "p", "1");
+    let delivery = second.finished(1).await.remove(0);
+    assert_eq!((delivery.status, delivery.http_status), (DeliveryStatus::Delivered, Some(409)));
+    assert_eq!(pushed(&platforms), [(address("p"), "1".to_owned())]);
+}
