@@ -161,6 +161,13 @@ impl Product {
         all
     }
 
+    /// Leaves the folder with the logs and the data where it is, and names it.
+    #[must_use]
+    pub fn keep(&mut self) -> String {
+        self.dir.disable_cleanup(true);
+        self.dir.path().display().to_string()
+    }
+
     /// The end of every log, for a failed test.
     #[must_use]
     pub fn logs(&self) -> String {

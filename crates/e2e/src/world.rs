@@ -16,8 +16,10 @@ use tokio::task::JoinHandle;
 
 use crate::harness::Stage;
 use crate::process::{Product, Running, Service, Settings, account};
-use crate::{Outcome, wait};
+use crate::{Outcome, switch, wait};
 
+/// Keeps the logs of a failed test in their folder.
+const KEEP: &str = "NARU_TEST_KEEP";
 /// For a message to cross on a busy machine: the hold is 2 s, a rebalance takes a few more.
 pub const CROSSES_WITHIN: Duration = Duration::from_secs(30);
 /// Partitions of each topic: enough that two people are on two of them, few enough to be made quickly.
@@ -138,8 +140,11 @@ impl World {
     ///
     /// # Errors
     /// That of `outcome`.
-    pub async fn end(self, outcome: Outcome) -> Outcome {
-        let outcome = outcome.map_err(|error| format!("{error}\n{}", self.product.logs()));
+    pub async fn end(mut self, outcome: Outcome) -> Outcome {
+        let outcome = outcome.map_err(|error| match switch(KEEP) {
+            Some(_) => format!("{error}\nlogs and data are in {}", self.product.keep()),
+            None => format!("{error}\n{}", self.product.logs()),
+        });
         let admin: Result<AdminClient<DefaultClientContext>, _> =
             ClientConfig::new().set("bootstrap.servers", &self.brokers).set("log_level", "0").create();
         if let Ok(admin) = admin {

@@ -361,11 +361,23 @@ impl<'a, M> Thread<'a, M> {
         Ok(())
     }
 
+    /// Gives everything back and takes nothing more. A rebalance that was told and not answered, because the thread
+    /// failed at it, would otherwise keep the consumer from ever closing.
+    fn answer_the_group(&self) {
+        let all = self.consumer.assignment();
+        let given_back = all.and_then(|all| self.consumer.incremental_unassign(&all));
+        let taken = self.consumer.incremental_assign(&TopicPartitionList::new());
+        if let Err(error) = given_back.and(taken) {
+            tracing::warn!(thread = self.index, %error, "the group cannot be answered");
+        }
+    }
+
     /// Drops everything and leaves the group.
     fn let_go(mut self) {
         self.tasks.clear();
         self.shared.held_bytes.fetch_sub(self.held_bytes, Ordering::Relaxed);
         self.consumer.context().close();
+        self.answer_the_group();
         if !self.shared.shutdown.is_set() {
             self.shared.status.forget(self.index, |_, _| true);
         }
