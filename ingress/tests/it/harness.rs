@@ -246,11 +246,13 @@ pub(crate) struct Client<S> {
     stream: S,
     read: Vec<u8>,
     bodiless: bool,
+    /// Whether the connection ended by a reset.
+    pub(crate) reset: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     pub(crate) fn new(stream: S) -> Self {
-        Self { stream, read: Vec::new(), bodiless: false }
+        Self { stream, read: Vec::new(), bodiless: false, reset: false }
     }
 
     /// Writes as far as the server takes it: an early answer may end the reading.
@@ -285,8 +287,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
                 }
             }
             match self.stream.read_buf(&mut self.read).await {
-                Ok(0) | Err(_) => return None,
+                Ok(0) => return None,
                 Ok(_) => {}
+                Err(_) => {
+                    self.reset = true;
+                    return None;
+                }
             }
         }
     }

@@ -198,6 +198,16 @@ async fn an_idle_connection_outlives_the_time_for_a_head_but_not_its_own() {
 }
 
 #[tokio::test]
+async fn an_early_answer_is_not_overtaken_by_a_reset() {
+    let server = Server::start().await;
+    let body = vec![b' '; WEBHOOK_BODY_LIMIT];
+    let mut client = server.connect().await;
+    client.write(&request(&path(Source::Line), &[], &body)).await;
+    assert_eq!(client.answer().await.unwrap().status, 401, "given before the body was read");
+    assert!(client.ends().await && !client.reset, "the rest of the body is read and thrown away");
+}
+
+#[tokio::test]
 async fn an_unverified_sender_keeps_no_connection() {
     let server = Server::start().await;
     let mut client = server.connect().await;
