@@ -26,7 +26,9 @@ const CATCH_UP: Duration = Duration::from_secs(10);
 const REQUEST: Duration = Duration::from_secs(10);
 /// How long a start waits for a broker or a leader that is not there yet: topics may just have been made.
 const BEGIN_WITHIN: Duration = Duration::from_secs(30);
-/// Between two tries of that.
+/// How long a start waits for its topic: one that was just made is not known to every broker at once.
+const APPEARS_WITHIN: Duration = Duration::from_secs(5);
+/// Between two tries of either.
 const BEGIN_PAUSE: Duration = Duration::from_millis(200);
 /// Longest wait for a record before requests are looked at.
 const POLL: Duration = Duration::from_millis(10);
@@ -146,11 +148,15 @@ impl Table {
 }
 
 fn partition_count(consumer: &BaseConsumer<LogContext>, topic: &str) -> Result<i32, String> {
-    let metadata = patiently(|| consumer.fetch_metadata(Some(topic), REQUEST))?;
-    let count = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
-    match i32::try_from(count) {
-        Ok(count) if count > 0 => Ok(count),
-        _ => Err(format!("topic {topic} does not exist; create it with `naru topics create`")),
+    let deadline = Instant::now() + APPEARS_WITHIN;
+    loop {
+        let metadata = patiently(|| consumer.fetch_metadata(Some(topic), REQUEST))?;
+        let count = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
+        match i32::try_from(count) {
+            Ok(count) if count > 0 => return Ok(count),
+            _ if Instant::now() < deadline => std::thread::sleep(BEGIN_PAUSE),
+            _ => return Err(format!("topic {topic} does not exist; create it with `naru topics create`")),
+        }
     }
 }
 

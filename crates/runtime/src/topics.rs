@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::admin::{
     AdminClient, AdminOptions, NewTopic, OwnedResourceSpecifier, ResourceSpecifier, TopicReplication,
@@ -16,6 +16,11 @@ use crate::kafka::{LogContext, client_config};
 
 /// For each request to the cluster.
 const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long to wait until the cluster shows what it has created; services start right after this command.
+const SHOWN_WITHIN: Duration = Duration::from_secs(10);
+/// Between two looks.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 const MS_A_DAY: u64 = 86_400_000;
 
@@ -138,6 +143,7 @@ pub async fn create(config: &Config) -> Result<Report, TopicsError> {
 
     let missing: Vec<_> = wanted.iter().filter(|topic| !found.contains_key(&topic.name)).collect();
     let created = create_missing(&client, &missing).await?;
+    let client = if created.is_empty() { client } else { shown(client, &created).await? };
 
     let names: Vec<_> = wanted
         .iter()
@@ -233,6 +239,22 @@ async fn existing(
         Ok::<_, KafkaError>((client, topics))
     });
     Ok(asked.await.expect("asking for metadata does not panic")?)
+}
+
+/// Waits until topics that were just created are shown. What takes longer, the services wait for themselves.
+async fn shown(
+    mut client: AdminClient<LogContext>,
+    created: &[String],
+) -> Result<AdminClient<LogContext>, TopicsError> {
+    let deadline = Instant::now() + SHOWN_WITHIN;
+    loop {
+        let (back, found) = existing(client).await?;
+        client = back;
+        if created.iter().all(|name| found.contains_key(name)) || Instant::now() >= deadline {
+            return Ok(client);
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
 }
 
 /// Creates topics; gives the names of those that no one else has created meanwhile.

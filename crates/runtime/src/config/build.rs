@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use super::reader::Reader;
 use super::schema::REGIONS;
 use super::value::{NAME_RULE, is_name};
-use super::{Admin, Config, Egress, GenesysClient, Identity, Ingress, Kafka, LineAccount, Processors, Tls};
+use super::{
+    Admin, Config, Egress, GenesysClient, Guarantee, Identity, Ingress, Kafka, LineAccount, Processors, Tls,
+};
 
 pub(super) fn config(r: &mut Reader<'_>) -> Config {
     Config {
@@ -59,6 +61,10 @@ fn processors(r: &mut Reader<'_>) -> Processors {
         threads: r.integer(&["processors", "threads"]),
         instance_id: r.text(&["processors", "instance_id"]),
         data_dir: r.optional_path(&["processors", "data_dir"]).unwrap_or_default(),
+        guarantee: match r.text(&["processors", "guarantee"]).as_str() {
+            "at_least_once" => Guarantee::AtLeastOnce,
+            _ => Guarantee::ExactlyOnce,
+        },
         commit_interval: r.duration(&["processors", "commit_interval"]),
         hold_bytes: r.size(&["processors", "hold_bytes"]),
         hold_line: r.duration(&["processors", "hold_line"]),

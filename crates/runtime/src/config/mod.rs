@@ -139,6 +139,9 @@ pub struct Tls {
 pub enum Guarantee {
     /// Outputs, changelog and offsets in one transaction.
     ExactlyOnce,
+    /// Outputs, then changelog, then offsets: for brokers without transactions. A crash repeats what egress then drops
+    /// by the event's identity, or sends again.
+    AtLeastOnce,
 }
 
 /// `[processors]`: the stream threads.
@@ -152,6 +155,8 @@ pub struct Processors {
     pub instance_id: String,
     /// Where the state is cached.
     pub data_dir: PathBuf,
+    /// What holds across crashes.
+    pub guarantee: Guarantee,
     /// Between commits, ms.
     pub commit_interval: Duration,
     /// Bytes that the reorder buffers of a process hold before the oldest leave early.

@@ -184,6 +184,8 @@ static SCHEMA: &[Field] = &[
         "Names this instance for ever: its data folder and transactional ids hang on it"),
     row("processors.data_dir", Path, Value(r#""/var/lib/naru""#), "",
         "Folder of the state cache, one an instance"),
+    row("processors.guarantee", Choice(&["exactly_once", "at_least_once"]), Value(r#""exactly_once""#), "",
+        "Whether outputs, state and offsets are one transaction; at_least_once is for brokers without them"),
     row("processors.commit_interval", Duration { min: 10 * MS, max: 2 * S }, Value(r#""100ms""#), "",
         "Between commits"),
     row("processors.hold_bytes", Size { min: MIB, max: 64 * GIB }, Value(r#""256MiB""#), "",

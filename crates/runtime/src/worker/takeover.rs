@@ -3,9 +3,10 @@
 //! Over: (1) the committed offsets, stable; (2) a barrier in each changelog, in a transaction; (3) the changelog is read
 //! until the barrier is seen; only then the first record. Back: everything of theirs is committed first.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::Consumer;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use streams::{CommitMetadata, DedupeSet, Position, Task, changelog};
 
@@ -13,8 +14,9 @@ use super::Source;
 use super::assignment::Change;
 use super::fault::Fault;
 use super::restore::{Restored, Restoring, TaskId};
-use super::thread::{Running, Thread};
-use super::transaction::NewRecord;
+use super::thread::{Running, Thread, Unstable};
+use super::transaction::{NewRecord, Transaction};
+use crate::kafka::{LogContext, consumer_config};
 use crate::{clock, metrics};
 
 /// For one request to the broker.
@@ -31,13 +33,15 @@ impl<M> Thread<'_, M> {
         let changed = !changes.is_empty();
         for change in changes {
             match change {
-                Change::Assigned(list) => self.unstable.push(list),
+                Change::Assigned(list) => {
+                    self.unstable.push(Unstable { list, since: Instant::now(), fenced: false });
+                }
                 Change::Revoked(list) => self.revoke(&list)?,
             }
         }
         if !self.unstable.is_empty() && (changed || Instant::now() >= self.retry_at) {
-            for list in std::mem::take(&mut self.unstable) {
-                self.take_over(list)?;
+            for assigned in std::mem::take(&mut self.unstable) {
+                self.take_over(assigned)?;
             }
             self.retry_at = Instant::now() + UNSTABLE_PAUSE;
         }
@@ -45,8 +49,8 @@ impl<M> Thread<'_, M> {
     }
 
     /// Takes partitions over: committed offsets, a barrier in each changelog, then the restorer reads up to it.
-    fn take_over(&mut self, list: TopicPartitionList) -> Result<(), Fault> {
-        let since = Instant::now();
+    fn take_over(&mut self, assigned: Unstable) -> Result<(), Fault> {
+        let Unstable { list, since, fenced } = assigned;
         if list.count() == 0 {
             return self.consumer.incremental_assign(&list).map_err(Fault::kafka("assign partitions"));
         }
@@ -54,7 +58,10 @@ impl<M> Thread<'_, M> {
             Ok(committed) => committed,
             Err(error) => {
                 tracing::info!(%error, "committed offsets are not stable yet, asking again");
-                self.unstable.push(list);
+                if !fenced {
+                    self.fence_writers(&list)?;
+                }
+                self.unstable.push(Unstable { list, since, fenced: true });
                 return Ok(());
             }
         };
@@ -83,6 +90,30 @@ impl<M> Thread<'_, M> {
         self.transaction.commit(None)?;
         tracing::info!(thread = self.index, partitions = restoring.len(), "restoring partitions");
         self.restorer.begin(restoring)
+    }
+
+    /// Fences whoever committed these partitions last: the group says that they are ours, so that owner is dead or about
+    /// to notice, and its open transaction would hold us back until the broker ends it.
+    fn fence_writers(&self, list: &TopicPartitionList) -> Result<(), Fault> {
+        let mut client = consumer_config(&self.shared.kafka, &self.shared.group);
+        client.set("isolation.level", "read_uncommitted");
+        let reader: BaseConsumer<LogContext> =
+            client.create_with_context(LogContext).map_err(Fault::kafka("create a consumer"))?;
+        let committed = reader
+            .committed_offsets(list.clone(), REQUEST)
+            .map_err(Fault::kafka("read who committed last"))?;
+        let writers: BTreeSet<String> = committed
+            .elements()
+            .iter()
+            .filter_map(|element| CommitMetadata::decode(element.metadata()))
+            .map(|metadata| metadata.writer)
+            .filter(|writer| *writer != self.transactional_id)
+            .collect();
+        for writer in writers {
+            tracing::warn!(writer, "ending the transaction of the former owner");
+            Transaction::fence(&self.shared.kafka, &writer)?;
+        }
+        Ok(())
     }
 
     /// Where a task starts, and its dedupe set as far as it is stored here.
@@ -180,14 +211,14 @@ impl<M> Thread<'_, M> {
         self.tasks.retain(|id, _| !gone(&topics, *id));
         self.early.retain(|id, _| !gone(&topics, *id));
         self.restorer.cancel(|id| gone(&topics, id))?;
-        for waiting in std::mem::take(&mut self.unstable) {
+        for waiting in &mut self.unstable {
             let mut kept = TopicPartitionList::new();
-            for element in waiting.elements() {
+            for element in waiting.list.elements() {
                 if list.find_partition(element.topic(), element.partition()).is_none() {
                     kept.add_partition(element.topic(), element.partition());
                 }
             }
-            self.unstable.push(kept);
+            waiting.list = kept;
         }
         self.consumer.incremental_unassign(list).map_err(Fault::kafka("give partitions back"))?;
         let labels: Vec<&'static str> = self.shared.sources.iter().map(|source| source.label).collect();

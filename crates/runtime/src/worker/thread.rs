@@ -22,7 +22,7 @@ use super::Shared;
 use super::assignment::{Assignment, STATISTICS_MS};
 use super::fault::Fault;
 use super::restore::{Restorer, TaskId};
-use super::transaction::{NewRecord, Transaction};
+use super::transaction::{NewRecord, Offsets, Transaction};
 use crate::admin::Condition;
 use crate::clock;
 use crate::kafka::consumer_config;
@@ -52,6 +52,14 @@ pub(super) struct Running<M> {
     pub(super) written: bool,
 }
 
+/// An assignment whose committed offsets are not stable: another owner's transaction holds them back.
+pub(super) struct Unstable {
+    pub(super) list: TopicPartitionList,
+    pub(super) since: Instant,
+    /// Whether that owner was fenced: once, so that two owners do not fence each other for ever.
+    pub(super) fenced: bool,
+}
+
 /// A topic that outputs go to.
 pub(super) struct Target {
     name: String,
@@ -69,7 +77,7 @@ pub(super) struct Thread<'a, M> {
     /// Records that the client had fetched before their partition was paused for its restore.
     pub(super) early: BTreeMap<TaskId, Vec<OwnedRecord>>,
     /// Assignments whose committed offsets could not be read yet.
-    pub(super) unstable: Vec<TopicPartitionList>,
+    pub(super) unstable: Vec<Unstable>,
     pub(super) retry_at: Instant,
     /// Full topic names of the sources, by number.
     pub(super) topics: Vec<String>,
@@ -93,7 +101,7 @@ pub(crate) fn run<M>(shared: &Arc<Shared<M>>, index: usize, ready: &Condition) -
 impl<'a, M> Thread<'a, M> {
     fn new(shared: &'a Shared<M>, index: usize) -> Result<Self, Fault> {
         let transactional_id = format!("{}-{}-{index}", shared.group, shared.instance);
-        let transaction = Transaction::new(&shared.kafka, &transactional_id)?;
+        let transaction = Transaction::new(&shared.kafka, &transactional_id, shared.guarantee)?;
         let topics: Vec<String> = shared.sources.iter().map(|source| shared.names.of(source.topic)).collect();
         let changelogs = shared.sources.iter().map(|source| shared.names.of(source.changelog)).collect();
         let mut thread = Self {
@@ -298,9 +306,10 @@ impl<'a, M> Thread<'a, M> {
         Ok(&self.targets[name])
     }
 
-    /// Commits effects, changelog and offsets of all tasks in one transaction, and only then applies the entries.
+    /// Commits effects, changelog and offsets of all tasks together, and only then applies the entries.
     pub(super) fn commit(&mut self) -> Result<(), Fault> {
         let begun = Instant::now();
+        self.transaction.in_order()?;
         let mut offsets = TopicPartitionList::new();
         let mut ended = 0;
         // Tracking numbers start at 1, in the order of the tasks.
@@ -333,8 +342,8 @@ impl<'a, M> Thread<'a, M> {
             self.report();
             return Ok(());
         }
-        let group = self.consumer.group_metadata().ok_or(Fault::TimedOut("read the group's metadata"))?;
-        let written = self.transaction.commit(Some((&offsets, &group)))?;
+        let consumer = &self.consumer;
+        let written = self.transaction.commit(Some(Offsets { list: &offsets, consumer }))?;
         for ((id, running), tracked) in self.tasks.iter_mut().zip(1..) {
             if offsets.find_partition(&self.topics[id.0], id.1).is_none() {
                 continue;

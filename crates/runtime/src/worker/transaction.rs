@@ -1,19 +1,24 @@
-//! The transactional producer of a stream thread: begin, write, flush, commit, with every error classified.
+//! The producer of a stream thread: write, flush, commit, with every error classified.
+//!
+//! Exactly once, a commit is a Kafka transaction. At least once, for brokers without transactions, it is an order:
+//! outputs, then changelog, then offsets, each acknowledged before the next is written.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
+use super::assignment::Assignment;
 use super::fault::Fault;
-use crate::{config, kafka};
+use crate::config::{self, Guarantee};
+use crate::kafka;
 
 /// After this the broker ends a transaction by itself; a dead instance holds readers back no longer.
 pub(crate) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(5);
@@ -82,31 +87,57 @@ pub(crate) struct NewRecord<'a> {
 /// A producer and its current transaction.
 pub(crate) struct Transaction {
     producer: BaseProducer<Deliveries>,
+    guarantee: Guarantee,
     open: bool,
 }
 
+/// Source offsets to commit, and the consumer that owns the partitions: its group generation is the fence.
+pub(crate) struct Offsets<'a> {
+    pub(crate) list: &'a TopicPartitionList,
+    pub(crate) consumer: &'a BaseConsumer<Assignment>,
+}
+
 impl Transaction {
-    /// Makes the producer of `transactional_id` and ends whatever transaction a former owner of the id left open.
-    pub(crate) fn new(kafka: &config::Kafka, transactional_id: &str) -> Result<Self, Fault> {
+    /// Makes the producer; exactly once, it ends whatever transaction a former owner of `transactional_id` left open.
+    pub(crate) fn new(
+        kafka: &config::Kafka,
+        transactional_id: &str,
+        guarantee: Guarantee,
+    ) -> Result<Self, Fault> {
         let mut client = kafka::producer_config(kafka);
+        if guarantee == Guarantee::ExactlyOnce {
+            client
+                .set("transactional.id", transactional_id)
+                .set("transaction.timeout.ms", TRANSACTION_TIMEOUT.as_millis().to_string());
+        }
         client
-            .set("transactional.id", transactional_id)
-            .set("transaction.timeout.ms", TRANSACTION_TIMEOUT.as_millis().to_string())
             .set("message.timeout.ms", COMMIT_TIMEOUT.as_millis().to_string())
             .set("queue.buffering.max.messages", "500000")
             .set("linger.ms", "5");
         let producer: BaseProducer<Deliveries> =
             client.create_with_context(Deliveries::default()).map_err(Fault::kafka("create the producer"))?;
-        producer.init_transactions(INIT_TIMEOUT).map_err(Fault::kafka("init transactions"))?;
-        Ok(Self { producer, open: false })
+        if guarantee == Guarantee::ExactlyOnce {
+            producer.init_transactions(INIT_TIMEOUT).map_err(Fault::kafka("init transactions"))?;
+        }
+        Ok(Self { producer, guarantee, open: false })
+    }
+
+    /// Ends the open transaction of another owner, which is dead or no longer owns what it wrote, and shuts it out.
+    pub(crate) fn fence(kafka: &config::Kafka, transactional_id: &str) -> Result<(), Fault> {
+        Self::new(kafka, transactional_id, Guarantee::ExactlyOnce).map(drop)
+    }
+
+    fn begin(&mut self) -> Result<(), Fault> {
+        if !self.open && self.guarantee == Guarantee::ExactlyOnce {
+            self.producer.begin_transaction().map_err(Fault::kafka("begin a transaction"))?;
+        }
+        self.open = true;
+        Ok(())
     }
 
     /// Writes a record in the current transaction, beginning one if there is none.
     pub(crate) fn write(&mut self, record: &NewRecord<'_>) -> Result<(), Fault> {
-        if !self.open {
-            self.producer.begin_transaction().map_err(Fault::kafka("begin a transaction"))?;
-            self.open = true;
-        }
+        self.begin()?;
         let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
         for (key, value) in record.headers {
             headers = headers.insert(Header { key, value: Some(*value) });
@@ -141,36 +172,59 @@ impl Transaction {
         self.open
     }
 
-    /// Commits what was written, and `offsets` with it where given. Returns the offsets of the tracked records. After
-    /// an error the producer must not be used any more.
-    pub(crate) fn commit(
-        &mut self,
-        offsets: Option<(&TopicPartitionList, &ConsumerGroupMetadata)>,
-    ) -> Result<HashMap<usize, i64>, Fault> {
-        if !self.open {
-            self.producer.begin_transaction().map_err(Fault::kafka("begin a transaction"))?;
-            self.open = true;
+    /// At least once, what was written so far is acknowledged before anything is written after it. In a transaction
+    /// there is no before.
+    pub(crate) fn in_order(&mut self) -> Result<(), Fault> {
+        if self.guarantee == Guarantee::AtLeastOnce {
+            self.flush(Instant::now() + COMMIT_TIMEOUT)?;
         }
+        Ok(())
+    }
+
+    /// Commits what was written, and offsets with it where given. Returns the offsets of the tracked records. After an
+    /// error the producer must not be used any more.
+    pub(crate) fn commit(&mut self, offsets: Option<Offsets<'_>>) -> Result<HashMap<usize, i64>, Fault> {
+        self.begin()?;
         let deadline = Instant::now() + COMMIT_TIMEOUT;
+        self.flush(deadline)?;
+        let tracked = std::mem::take(&mut self.reports().offsets);
+        match (self.guarantee, offsets) {
+            (Guarantee::ExactlyOnce, offsets) => {
+                if let Some(Offsets { list, consumer }) = offsets {
+                    let group =
+                        consumer.group_metadata().ok_or(Fault::TimedOut("read the group's metadata"))?;
+                    self.until(deadline, "send offsets", |producer, left| {
+                        producer.send_offsets_to_transaction(list, &group, left)
+                    })?;
+                }
+                self.until(deadline, "commit", Producer::commit_transaction)?;
+            }
+            (Guarantee::AtLeastOnce, Some(Offsets { list, consumer })) => {
+                consumer.commit(list, CommitMode::Sync).map_err(Fault::kafka("commit offsets"))?;
+            }
+            (Guarantee::AtLeastOnce, None) => {}
+        }
+        self.open = false;
+        Ok(tracked)
+    }
+
+    /// Waits until everything written is acknowledged.
+    fn flush(&self, deadline: Instant) -> Result<(), Fault> {
         while self.producer.flush(FLUSH_STEP).is_err() {
             if Instant::now() > deadline {
                 return Err(Fault::TimedOut("flush"));
             }
         }
-        let reports =
-            std::mem::take(&mut *self.producer.context().0.lock().unwrap_or_else(PoisonError::into_inner));
-        if let Some(error) = reports.failed {
+        let failed = self.reports().failed.take();
+        if let Some(error) = failed {
             self.abort();
             return Err(Fault::NotWritten(error));
         }
-        if let Some((list, group)) = offsets {
-            self.until(deadline, "send offsets", |producer, left| {
-                producer.send_offsets_to_transaction(list, group, left)
-            })?;
-        }
-        self.until(deadline, "commit", Producer::commit_transaction)?;
-        self.open = false;
-        Ok(reports.offsets)
+        Ok(())
+    }
+
+    fn reports(&self) -> MutexGuard<'_, Reports> {
+        self.producer.context().0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Repeats a call while its error says that it can be repeated. One that says that the transaction must be aborted
@@ -201,6 +255,9 @@ impl Transaction {
     /// Ends the transaction without effect, as far as the broker can be reached: what stays open is ended by the next
     /// producer of this id.
     fn abort(&self) {
+        if self.guarantee == Guarantee::AtLeastOnce {
+            return;
+        }
         if let Err(error) = self.producer.abort_transaction(COMMIT_TIMEOUT) {
             tracing::warn!(%error, "transaction cannot be aborted, the next start of its id ends it");
         }
