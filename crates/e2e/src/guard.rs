@@ -125,7 +125,10 @@ mod tests {
     fn sleeper() -> (tempfile::TempDir, Guarded) {
         let dir = tempfile::tempdir().unwrap();
         let command = ["sh", "-c", "echo started; exec sleep 600"].map(OsString::from);
-        let guarded = Guarded::start("sleeper", &command, &[], &dir.path().join("log")).unwrap();
+        let log = dir.path().join("log");
+        let guarded = Guarded::start("sleeper", &command, &[], &log).unwrap();
+        let started = || std::fs::read_to_string(&log).is_ok_and(|log| log == "started\n").then_some(());
+        wait::until_blocking("the sleeper's first line", Duration::from_secs(5), started).unwrap();
         (dir, guarded)
     }
 

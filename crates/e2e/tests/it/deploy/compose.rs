@@ -93,10 +93,9 @@ fn mounts(service: &Value, used: &mut BTreeSet<String>, complain: &mut impl FnMu
             long => long["source"].as_str().map(default_of),
         };
         match source {
+            Some(path) if path.starts_with('.') && root().join(&path).exists() => {}
             Some(path) if path.starts_with('.') => {
-                if !root().join(&path).exists() {
-                    complain(format!("{path} is mounted, and does not exist"));
-                }
+                complain(format!("{path} is mounted, and does not exist"));
             }
             Some(volume) => drop(used.insert(volume)),
             None => {}
