@@ -1,6 +1,6 @@
 //! The Kafka side of a destination: one thread that polls, pauses, commits, and takes and gives up partitions.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -11,14 +11,15 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
 use runtime::admin::Condition;
-use runtime::kafka::{LogContext, SESSION_TIMEOUT_MS, consumer_config};
+use runtime::kafka::{SESSION_TIMEOUT_MS, consumer_config};
 use runtime::{Clock, Shutdown, config};
-use schemas::{Codec, Delivery, Framing, TopicNames, header};
+use schemas::{Framing, TopicNames, header};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::frontier::{Commit, Note};
-use crate::history::{History, LIMIT_MEMORY_MS};
+use crate::frontier::Commit;
+use crate::history::History;
 use crate::outbox::Destination;
+use crate::past::{Past, REQUEST_AGAIN, Restored};
 use crate::progress::Progress;
 use crate::seam::{Input, Lease, Pulse, Record};
 
@@ -27,12 +28,6 @@ const COMMIT_EVERY: Duration = Duration::from_secs(1);
 
 /// Longest wait for a record before the rest of the turn is done.
 const POLL: Duration = Duration::from_millis(20);
-
-/// For a request to the broker.
-const REQUEST: Duration = Duration::from_secs(5);
-
-/// Between requests that fail.
-const REQUEST_AGAIN: Duration = Duration::from_millis(500);
 
 /// How much younger than the session time-out the last poll must be for a call to be made: time for the call's bytes
 /// to leave before another owner can exist.
@@ -185,15 +180,6 @@ fn commit<C: ConsumerContext>(
     consumer.commit(&list, mode)
 }
 
-/// Partitions whose `deliveries` are being read.
-struct Reading {
-    partition: i32,
-    note: Note,
-    deliveries_end: i64,
-    inherited_until: i64,
-    history: History,
-}
-
 /// What the thread needs.
 pub struct Setup {
     /// The cluster.
@@ -219,17 +205,11 @@ pub struct Setup {
 /// The thread's own part.
 struct Rim {
     consumer: BaseConsumer<Context>,
-    deliveries: String,
-    /// Reads `deliveries`, outside any group.
-    past: BaseConsumer<LogContext>,
-    reading: VecDeque<Reading>,
-    codec: Codec<Delivery>,
+    past: Past,
     shutdown: Shutdown,
     ready: Condition,
     is_ready: bool,
-    clock: Clock,
     next_commit: Instant,
-    next_request: Instant,
 }
 
 /// Reads the outbox until `shutdown`, then gives everything up and leaves the group.
@@ -243,8 +223,8 @@ pub fn run(setup: Setup) -> Result<(), String> {
     let text = |error: KafkaError| error.to_string();
     let context = Context {
         topic: topic.clone(),
-        progress: setup.progress,
-        inputs: setup.inputs,
+        progress: setup.progress.clone(),
+        inputs: setup.inputs.clone(),
         pulse: pulse(),
         held: Mutex::default(),
     };
@@ -253,24 +233,15 @@ pub fn run(setup: Setup) -> Result<(), String> {
         .set("auto.offset.reset", "earliest")
         .create_with_context(context)
         .map_err(text)?;
-    let past: BaseConsumer<LogContext> = consumer_config(&setup.kafka, &setup.group)
-        .set("auto.offset.reset", "earliest")
-        .set("enable.partition.eof", "true")
-        .create_with_context(LogContext)
-        .map_err(text)?;
-    let now = Instant::now();
+    let Setup { kafka, group, framing, clock, .. } = &setup;
+    let past = Past::new(kafka, group, deliveries, *framing, clock.clone()).map_err(text)?;
     let mut rim = Rim {
         consumer,
-        deliveries,
         past,
-        reading: VecDeque::new(),
-        codec: Codec::new(setup.framing),
         shutdown: setup.shutdown,
         ready: setup.ready,
         is_ready: false,
-        clock: setup.clock,
-        next_commit: now + COMMIT_EVERY,
-        next_request: now,
+        next_commit: Instant::now() + COMMIT_EVERY,
     };
     if !rim.check_topics()? {
         return Ok(());
@@ -290,13 +261,13 @@ impl Rim {
     fn check_topics(&self) -> Result<bool, String> {
         let topic = &self.consumer.context().topic;
         while !self.shutdown.is_set() {
-            match (self.count(topic), self.count(&self.deliveries)) {
+            match (self.past.count(topic), self.past.count(self.past.topic())) {
                 (Ok(0), _) => {
                     return Err(format!("topic {topic} does not exist; `naru topics create` makes it"));
                 }
                 (Ok(a), Ok(b)) if a == b => return Ok(true),
                 (Ok(a), Ok(b)) => {
-                    let deliveries = &self.deliveries;
+                    let deliveries = self.past.topic();
                     return Err(format!(
                         "{topic} has {a} partitions and {deliveries} has {b}; they must be equal"
                     ));
@@ -308,11 +279,6 @@ impl Rim {
             }
         }
         Ok(false)
-    }
-
-    fn count(&self, topic: &str) -> KafkaResult<usize> {
-        let metadata = self.past.fetch_metadata(Some(topic), REQUEST)?;
-        Ok(metadata.topics().first().map_or(0, |topic| topic.partitions().len()))
     }
 
     /// The loop of the thread.
@@ -410,116 +376,24 @@ impl Rim {
         }
     }
 
-    /// One step of reading what earlier owners wrote.
+    /// One step of reading what earlier owners wrote; partitions whose past is known go live.
     fn restore(&mut self) {
-        let held: Vec<i32> = {
-            let held = self.consumer.context().held();
+        let context = self.consumer.context();
+        let wanted: Vec<(i32, Lease)> = {
+            let held = context.held();
             let restoring = held.iter().filter(|(_, held)| matches!(held.stage, Stage::Restoring));
-            restoring.map(|(partition, _)| *partition).collect()
+            restoring.map(|(partition, held)| (*partition, held.lease.clone())).collect()
         };
-        let before = self.reading.len();
-        self.reading.retain(|reading| held.contains(&reading.partition));
-        let is_new = |partition: &&i32| !self.reading.iter().any(|reading| reading.partition == **partition);
-        let new: Vec<i32> = held.iter().filter(is_new).copied().collect();
-        if (!new.is_empty() || before != self.reading.len()) && Instant::now() >= self.next_request {
-            if let Err(error) = self.begin(&new) {
-                self.next_request = Instant::now() + REQUEST_AGAIN;
-                tracing::warn!(topic = self.deliveries, %error, "cannot read what an earlier owner wrote, trying again");
-            }
-            return;
-        }
-        let until = Instant::now() + POLL;
-        while !self.reading.is_empty() && Instant::now() < until {
-            match self.past.poll(POLL) {
-                None => break,
-                Some(Ok(message)) => {
-                    let delivery = message.payload().and_then(|payload| self.codec.decode(payload).ok());
-                    let reading =
-                        self.reading.iter_mut().find(|reading| reading.partition == message.partition());
-                    if let (Some(delivery), Some(reading)) = (delivery, reading) {
-                        reading.history.learn(&delivery, self.clock.now_ms());
-                        reading.deliveries_end = reading.deliveries_end.max(message.offset() + 1);
-                    }
-                }
-                Some(Err(KafkaError::PartitionEOF(partition))) => self.restored(partition),
-                Some(Err(error)) => {
-                    tracing::warn!(topic = self.deliveries, %error, "reading failed, trying again");
-                }
+        for restored in self.past.step(&self.consumer, &context.topic, &wanted) {
+            let Restored { partition, note, deliveries, inherited_until, mut history } = restored;
+            let mut held = context.held();
+            let Some(held) = held.get_mut(&partition) else { continue };
+            context.progress.open(partition, note, deliveries);
+            let (lease, calls) = (held.lease.clone(), history.take_calls());
+            if context.inputs.send(Input::Assigned { partition, lease, calls }).is_ok() {
+                held.stage = Stage::Live { history: Some(history), inherited_until, is_paused: true };
             }
         }
-    }
-
-    /// Starts to read the `deliveries` of new partitions, from where their last owner's note says.
-    fn begin(&mut self, new: &[i32]) -> KafkaResult<()> {
-        let context = self.consumer.context();
-        let committed = self.consumer.committed_offsets(context.list(new), REQUEST)?;
-        let mut begun = Vec::new();
-        for element in committed.elements() {
-            let partition = element.partition();
-            let note = Note::parse(element.metadata());
-            let (low, high) = self.past.fetch_watermarks(&self.deliveries, partition, REQUEST)?;
-            let (_, inherited_until) = self.consumer.fetch_watermarks(&context.topic, partition, REQUEST)?;
-            // Without a note nobody has committed, or somebody has moved the offset by hand: then all is read, so that
-            // nothing is sent twice.
-            let start = note
-                .map_or(low, |note| note.deliveries.clamp(low, high))
-                .min(self.a_minute_ago(partition, high));
-            let note = note.unwrap_or_default();
-            let reading = Reading {
-                partition,
-                note,
-                deliveries_end: high,
-                inherited_until,
-                history: History::default(),
-            };
-            begun.push((start, reading));
-        }
-        // Those that are being read already go on where they are.
-        let positions = self.past.position()?;
-        let mut assign = TopicPartitionList::new();
-        for reading in &self.reading {
-            let position =
-                positions.find_partition(&self.deliveries, reading.partition).map(|found| found.offset());
-            let offset =
-                position.filter(|offset| matches!(offset, Offset::Offset(_))).unwrap_or(Offset::Beginning);
-            assign.add_partition_offset(&self.deliveries, reading.partition, offset)?;
-        }
-        for (start, reading) in &begun {
-            assign.add_partition_offset(&self.deliveries, reading.partition, Offset::Offset(*start))?;
-        }
-        self.past.assign(&assign)?;
-        self.reading.extend(begun.into_iter().map(|(_, reading)| reading));
-        Ok(())
-    }
-
-    /// The first delivery record whose call may still count for a limit.
-    fn a_minute_ago(&self, partition: i32, high: i64) -> i64 {
-        let mut list = TopicPartitionList::new();
-        let then = Offset::Offset(self.clock.now_ms() - LIMIT_MEMORY_MS);
-        let found = list
-            .add_partition_offset(&self.deliveries, partition, then)
-            .and_then(|()| self.past.offsets_for_times(list, REQUEST));
-        let offset = found.ok().and_then(|found| match found.elements().first()?.offset() {
-            Offset::Offset(offset) => Some(offset),
-            _ => None,
-        });
-        offset.unwrap_or(high)
-    }
-
-    /// All that was written is read: the partition goes live.
-    fn restored(&mut self, partition: i32) {
-        let Some(at) = self.reading.iter().position(|reading| reading.partition == partition) else { return };
-        let reading = self.reading.remove(at).expect("it was just found");
-        let Reading { note, deliveries_end, inherited_until, mut history, .. } = reading;
-        let context = self.consumer.context();
-        let mut held = context.held();
-        let Some(held) = held.get_mut(&partition) else { return };
-        context.progress.open(partition, note, deliveries_end);
-        let assigned = Input::Assigned { partition, lease: held.lease.clone(), calls: history.take_calls() };
-        if context.inputs.send(assigned).is_err() {
-            return;
-        }
-        held.stage = Stage::Live { history: Some(history), inherited_until, is_paused: true };
     }
 }
 

@@ -25,6 +25,7 @@ pub mod lanes;
 pub mod limit;
 mod meters;
 pub mod outbox;
+mod past;
 pub mod platform;
 pub mod progress;
 pub mod retry;

@@ -49,7 +49,8 @@ impl Schedule {
     }
 
     /// The wait before the next try of a message that is `age` old, or none if it would then be too old. The listed
-    /// delays are used in any case: what was old before its first try is not given up for one busy moment.
+    /// delays are used in any case where the first try was made just now (`is_fresh`): what was old before it is not
+    /// given up for one busy moment.
     #[must_use]
     pub fn next(
         &self,
@@ -57,9 +58,10 @@ impl Schedule {
         chance: f64,
         retry_after: Option<Duration>,
         age: Duration,
+        is_fresh: bool,
     ) -> Option<Duration> {
         let delay = self.delay(retry, chance, retry_after);
-        let is_listed = usize::try_from(retry).is_ok_and(|retry| retry < self.delays.len());
+        let is_listed = is_fresh && usize::try_from(retry).is_ok_and(|retry| retry < self.delays.len());
         (is_listed || age.saturating_add(delay) < self.give_up_after).then_some(delay)
     }
 }
@@ -101,15 +103,21 @@ mod tests {
 
     #[test]
     fn a_message_is_given_up_when_its_next_try_would_be_too_late() {
-        assert_eq!(schedule().next(3, 0.0, None, s(23 * 3600 - 17)), Some(s(16)));
-        assert_eq!(schedule().next(3, 0.0, None, s(23 * 3600 - 16)), None);
-        assert_eq!(schedule().next(3, 0.0, Some(s(600)), s(23 * 3600 - 300)), None);
-        assert_eq!(schedule().next(3, 0.0, None, Duration::MAX), None);
+        assert_eq!(schedule().next(3, 0.0, None, s(23 * 3600 - 17), true), Some(s(16)));
+        assert_eq!(schedule().next(3, 0.0, None, s(23 * 3600 - 16), true), None);
+        assert_eq!(schedule().next(3, 0.0, Some(s(600)), s(23 * 3600 - 300), true), None);
+        assert_eq!(schedule().next(3, 0.0, None, Duration::MAX, true), None);
     }
 
     #[test]
     fn a_message_that_was_old_before_its_first_try_gets_the_listed_delays() {
-        let waits: Vec<_> = (0..4).map(|retry| schedule().next(retry, 0.0, None, s(48 * 3600))).collect();
+        let waits: Vec<_> =
+            (0..4).map(|retry| schedule().next(retry, 0.0, None, s(48 * 3600), true)).collect();
         assert_eq!(waits, [Some(s(2)), Some(s(4)), Some(s(8)), None]);
+        assert_eq!(
+            schedule().next(0, 0.0, None, s(48 * 3600), false),
+            None,
+            "tried long ago, by an earlier owner"
+        );
     }
 }

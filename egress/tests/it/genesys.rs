@@ -163,9 +163,13 @@ async fn a_result_that_cannot_be_written_holds_the_commit_and_nothing_is_sent_tw
     let (platforms, mut rig) = start().await;
     rig.put_genesys("p", "1");
     rig.finished(1).await;
+    until("the first commit", DEADLINE, || rig.committable() == 1).await;
     rig.results.with(|c| c.failures = 1);
     rig.put_genesys("p", "2");
+    until("the refused record", DEADLINE, || rig.results.with(|c| c.failures == 0)).await;
+    assert_eq!(rig.committable(), 1, "delivered, but nothing says so yet");
     rig.finished(2).await;
+    until("the commit", DEADLINE, || rig.committable() == 2).await;
     assert_eq!(received(&platforms).len(), 2);
 }
 
