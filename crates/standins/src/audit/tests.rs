@@ -69,6 +69,8 @@ fn stories() {
         (plain, "1@g 3@h", "lost [2]", false),
         (plain, "1@g 2@g 3@h 2@g", "twice [2]", false),
         (plain, "1@g 1@g 1@g 2@g 3@h", "twice [1]", false),
+        // A doubled message is no disorder as well.
+        (plain, "1@g 2@g 1@g 3@h", "twice [1]", false),
         (plain, "2@g 1@g 3@h", "order [(1, 2)]", false),
         (plain, "1@g 2@g 3@g", "misdirected [3]", false),
         (plain, "1@g 2@x 3@h", "misdirected [2]", false),
@@ -94,6 +96,8 @@ fn stories() {
             false,
         ),
         ("1 p 900 1 2, 2 p 100 1 2, 3 p 200 1 2", "1@g 2@g 3@g", "order [(2, 1), (3, 1)]", false),
+        // In time for one of the same time, late for the one that overtook both.
+        ("3 p 30 30 40, 1 p 10 3000 3010, 2 p 10 3000 3010", "3@g 1@g 2@g", "late 2", true),
         // The same time: both orders are right.
         ("1 p 10 10 20, 2 p 10 10 20", "2@g 1@g", "", true),
     ] {
