@@ -6,6 +6,7 @@ mod guard;
 pub mod harness;
 mod ports;
 pub mod process;
+pub mod role;
 pub mod wait;
 pub mod world;
 

@@ -142,13 +142,27 @@ impl Product {
     /// # Errors
     /// If the process cannot be started.
     pub fn launch(&self, service: Service, instance: &str) -> Outcome<Running> {
+        self.launch_with(service, instance, &[])
+    }
+
+    /// As [`Product::launch`], with overrides of the configuration: names and values of variables.
+    ///
+    /// # Errors
+    /// If the process cannot be started.
+    pub fn launch_with(
+        &self,
+        service: Service,
+        instance: &str,
+        overrides: &[(&str, &str)],
+    ) -> Outcome<Running> {
         let admin = free_port();
         let mut command: Vec<OsString> = vec![self.binary.clone().into()];
         command.extend(self.arguments(&[service.command()]));
-        let env = [
+        let mut env = vec![
             ("NARU_ADMIN__LISTEN".to_owned(), format!("127.0.0.1:{admin}")),
             ("NARU_PROCESSORS__INSTANCE_ID".to_owned(), instance.to_owned()),
         ];
+        env.extend(overrides.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let log = self.dir.path().join(format!("{instance}.log"));
         let process = Guarded::start(instance, &command, &env, &log)?;
         Ok(Running { process, admin, log, name: instance.to_owned() })
@@ -225,6 +239,12 @@ impl Running {
                 Err(format!("{}: {error}\n{}", self.name, tail(&log)))
             }
         }
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
     }
 
     /// A page of the admin port, such as `/metrics`.

@@ -1,0 +1,188 @@
+//! The processors with everything on, beside a bare consume → produce of the same records on the same broker.
+
+use std::time::{Duration, Instant};
+
+use e2e::broker::Source;
+use e2e::process::Settings;
+use e2e::{Broker, Outcome, Product, Running, Service, role};
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::{Headers, Message};
+use schemas::{Topic, TopicNames, header};
+
+use crate::records::{self, Counter};
+use crate::{bare, block_on, meter, say};
+
+/// CPU of a message, in µs: what we aim at, and what is too much.
+const AIM_MICROS: f64 = 5.0;
+const WORST_MICROS: f64 = 8.0;
+/// Share of the bare rate that we aim at.
+const AIM_RATIO: f64 = 0.4;
+/// 99th percentile of the latency beyond the hold that we aim at, in ms.
+const AIM_P99_MS: u64 = 150;
+/// The hold, in ms.
+const HOLD_MS: i64 = 2_000;
+/// How far back in time the first record stands, in ms.
+const HISTORY_MS: i64 = 3_600_000;
+/// Records at the end that wait for the clock to pass their hold; they are not measured.
+const TAIL: u64 = 5_000;
+/// How long the latency is measured.
+const LATENCY_RUN: Duration = Duration::from_secs(20);
+/// Its load, at most, in messages a second: the load generator shares the machine.
+const LATENCY_RATE: f64 = 20_000.0;
+
+/// Runs all of it; whether nothing was too much.
+pub(crate) fn run(records: u64) -> Outcome<bool> {
+    let broker = Broker::start(&Source::find()?)?;
+    let brokers = broker.bootstrap().to_owned();
+    let start = runtime::clock::now_ms() - HISTORY_MS;
+
+    block_on(records::make_topics(&brokers, &["bench.raw", "bench.copy"]))?;
+    records::fill(&brokers, "bench.raw", records, start)?;
+    let (took, cpu) = bare::run(&brokers, "bench.raw", "bench.copy", records)?;
+    let base = meter::rate(records, took);
+    say(&format!(
+        "{records} LINE events of {} bytes, {} partitions",
+        records::line(0, start).value.len(),
+        records::PARTITIONS
+    ));
+    say(&format!(
+        "bare consume → produce      {base:>9.0} messages/s  {:>5.2} µs CPU",
+        meter::micros(cpu, records)
+    ));
+
+    let mut good = true;
+    let mut fastest = 0.0_f64;
+    for guarantee in ["exactly_once", "at_least_once"] {
+        let bench = Bench::new(&brokers, guarantee)?;
+        let (rate, micros) = bench.throughput(records, start)?;
+        let ratio = rate / base;
+        say(&format!(
+            "processors, {guarantee:<15} {rate:>9.0} messages/s  {micros:>5.2} µs CPU  (aim ≤ {AIM_MICROS})  ratio {ratio:.2} (aim ≥ {AIM_RATIO})"
+        ));
+        good &= micros <= WORST_MICROS;
+        fastest = fastest.max(rate);
+    }
+    engine::run(start);
+    Bench::new(&brokers, "exactly_once")?.latency((fastest / 2.0).min(LATENCY_RATE))?;
+    Ok(good)
+}
+
+#[path = "engine.rs"]
+mod engine;
+
+/// A product of its own for one measurement.
+struct Bench {
+    product: Product,
+    brokers: String,
+    names: TopicNames,
+    guarantee: &'static str,
+    _link: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new(brokers: &str, guarantee: &'static str) -> Outcome<Self> {
+        let link = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let binary = role::product_in(link.path())?;
+        let prefix = format!("bench.{guarantee}.{}.", runtime::clock::now_ms());
+        let settings = Settings {
+            brokers: brokers.to_owned(),
+            prefix: prefix.clone(),
+            partitions: records::PARTITIONS,
+            platforms: "http://127.0.0.1:1".to_owned(),
+            calls_per_minute: 300,
+        };
+        let product = Product::new(&binary.to_string_lossy(), &settings)?;
+        let names = TopicNames::new(&prefix);
+        Ok(Self { product, brokers: brokers.to_owned(), names, guarantee, _link: link })
+    }
+
+    fn start(&self) -> Outcome<Running> {
+        let overrides = [("NARU_PROCESSORS__GUARANTEE", self.guarantee), ("NARU_PROCESSORS__THREADS", "1")];
+        let mut running = self.product.launch_with(Service::Processors, "bench", &overrides)?;
+        block_on(running.wait_until_ready())?;
+        Ok(running)
+    }
+
+    /// Messages a second and µs of CPU a message, over a full topic.
+    fn throughput(&self, records: u64, start: i64) -> Outcome<(f64, f64)> {
+        let raw = self.names.of(Topic::WebhooksLine);
+        block_on(records::make_topics(&self.brokers, &[&raw]))?;
+        // It says that this one topic takes the producers' times: that is what makes the past replayable here.
+        let _ = self.product.run(&["topics", "create"]);
+        records::fill(&self.brokers, &raw, records, start)?;
+        let counter = Counter::new(&self.brokers)?;
+        let outbox = self.names.of(Topic::OutboxGenesys);
+        let running = self.start()?;
+        let measure = || -> Outcome<(Instant, Duration, u64)> {
+            Ok((Instant::now(), meter::cpu(running.pid())?, counter.written(&outbox)?))
+        };
+        let (begun, cpu_before, at_begin) = measure()?;
+        let deadline = begun + Duration::from_secs(300);
+        loop {
+            let (now, cpu, written) = measure()?;
+            if written + TAIL >= records {
+                let done = written - at_begin;
+                let result = (meter::rate(done, now - begun), meter::micros(cpu - cpu_before, done));
+                running.stop()?;
+                return Ok(result);
+            }
+            if now > deadline {
+                return Err(format!(
+                    "after 300 s only {written} of {records} are through\n{}",
+                    self.product.logs()
+                ));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// What is added beyond the hold, at a steady rate.
+    fn latency(&self, rate: f64) -> Outcome {
+        self.product.run(&["topics", "create"])?;
+        let running = self.start()?;
+        let raw = self.names.of(Topic::WebhooksLine);
+        let outbox = self.names.of(Topic::OutboxGenesys);
+        let brokers = self.brokers.clone();
+        let reader = std::thread::spawn(move || read_latencies(&brokers, &outbox));
+        records::pace(&self.brokers, &raw, rate, LATENCY_RUN)?;
+        let mut beyond = reader.join().map_err(|_| "the reader panicked")??;
+        running.stop()?;
+        beyond.sort_unstable();
+        say(&format!(
+            "latency beyond the hold at {rate:.0} messages/s: p50 {} ms, p99 {} ms (aim ≤ {AIM_P99_MS}), p99.9 {} ms, of {}",
+            meter::quantile(&beyond, 0.5),
+            meter::quantile(&beyond, 0.99),
+            meter::quantile(&beyond, 0.999),
+            beyond.len()
+        ));
+        Ok(())
+    }
+}
+
+/// Reads the outbox until nothing comes for a while after the run: from receipt to here, less the hold, in ms.
+fn read_latencies(brokers: &str, topic: &str) -> Outcome<Vec<u64>> {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .set("group.id", "bench-latency")
+        .set("isolation.level", "read_committed")
+        .set("auto.offset.reset", "earliest")
+        .create()
+        .map_err(|error| error.to_string())?;
+    consumer.subscribe(&[topic]).map_err(|error| error.to_string())?;
+    let mut beyond = Vec::new();
+    let mut last = Instant::now();
+    while last.elapsed() < Duration::from_secs(8) {
+        let Some(message) = consumer.poll(Duration::from_millis(100)) else { continue };
+        let message = message.map_err(|error| error.to_string())?;
+        let now = runtime::clock::now_ms();
+        last = Instant::now();
+        let received = message
+            .headers()
+            .and_then(|headers| headers.iter().find(|header| header.key == header::RECEIVED)?.value)
+            .and_then(|value| std::str::from_utf8(value).ok()?.parse::<i64>().ok());
+        let received = received.ok_or("an outbox record without the time of its receipt")?;
+        beyond.push((now - received - HOLD_MS).max(0).cast_unsigned());
+    }
+    Ok(beyond)
+}
