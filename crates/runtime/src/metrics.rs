@@ -168,6 +168,7 @@ table! {
     RESTORE_SECONDS = Histogram "naru_restore_seconds" [] "time from the assignment of a partition to its first record" in SECONDS;
     THREAD_RESTARTS = Counter "naru_thread_restarts_total" [] "stream threads that dropped their tasks and began anew";
     OFFSETS_LOST = Counter "naru_offsets_lost_total" ["topic"] "source records that were gone before they were read";
+    STANDBY_RECORDS = Counter "naru_standby_records_total" [] "changelog records of other instances that were read along";
     TABLE_RECORDS = Counter "naru_table_records_total" ["topic"] "records that a table has read";
 
     // Egress.

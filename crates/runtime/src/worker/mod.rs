@@ -10,6 +10,7 @@ mod assignment;
 mod fault;
 mod report;
 mod restore;
+mod standby;
 mod status;
 mod takeover;
 mod thread;
@@ -23,6 +24,7 @@ use std::time::Duration;
 use schemas::{Topic, TopicNames};
 use streams::{Chain, Limits};
 
+use standby::{Followed, Standby};
 pub use status::{SourceStatus, Status};
 
 use crate::shutdown::Shutdown;
@@ -56,7 +58,7 @@ pub(crate) struct Shared<M> {
     pub(crate) commit_interval: Duration,
     pub(crate) hold_bytes: usize,
     pub(crate) sources: Vec<Source<M>>,
-    pub(crate) store: Arc<StateStore>,
+    pub(crate) standby: Standby,
     /// Bytes in the reorder buffers of all threads.
     pub(crate) held_bytes: AtomicUsize,
     pub(crate) status: Status,
@@ -77,6 +79,8 @@ impl Drop for EndOnPanic {
 /// The running stream threads of a process.
 pub struct Worker {
     threads: Vec<JoinHandle<()>>,
+    standby_thread: JoinHandle<()>,
+    end_standby: Box<dyn FnOnce() + Send>,
     status: Status,
 }
 
@@ -93,16 +97,23 @@ pub fn start<M: Send + 'static>(
 ) -> std::io::Result<Worker> {
     let processors = &config.processors;
     let status = Status::new(sources.iter().map(|source| source.label));
+    let names = TopicNames::new(&config.kafka.topic_prefix);
+    let followed = sources.iter().map(|source| Followed {
+        topic: names.of(source.topic),
+        changelog: names.of(source.changelog),
+        retention: source.limits.dedupe_retention,
+    });
+    let (standby, standby_thread) = Standby::start(config.kafka.clone(), followed.collect(), store)?;
     let shared = Arc::new(Shared {
         kafka: config.kafka.clone(),
-        names: TopicNames::new(&config.kafka.topic_prefix),
+        names,
         group: processors.group.clone(),
         instance: processors.instance_id.clone(),
         guarantee: processors.guarantee,
         commit_interval: processors.commit_interval,
         hold_bytes: processors.hold_bytes,
         sources,
-        store,
+        standby,
         held_bytes: AtomicUsize::new(0),
         status: status.clone(),
         shutdown: shutdown.clone(),
@@ -125,7 +136,8 @@ pub fn start<M: Send + 'static>(
             })
         })
         .collect::<Result<Vec<_>, _>>()?;
-    Ok(Worker { threads, status })
+    let end_standby = Box::new(move || shared.standby.end());
+    Ok(Worker { threads, standby_thread, end_standby, status })
 }
 
 impl Worker {
@@ -140,10 +152,9 @@ impl Worker {
     /// # Panics
     /// If a stream thread panicked.
     pub fn join(self) {
-        for thread in self.threads {
-            if thread.join().is_err() {
-                std::panic::panic_any("a stream thread panicked");
-            }
-        }
+        let mut joined: Vec<_> = self.threads.into_iter().map(JoinHandle::join).collect();
+        (self.end_standby)();
+        joined.push(self.standby_thread.join());
+        assert!(joined.iter().all(Result::is_ok), "a stream thread panicked");
     }
 }

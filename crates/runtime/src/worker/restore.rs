@@ -77,11 +77,17 @@ impl Restorer {
         self.assign()
     }
 
-    /// Gives up the tasks that `which` names.
-    pub(crate) fn cancel(&mut self, which: impl Fn(TaskId) -> bool) -> Result<(), Fault> {
-        let before = self.running.len();
-        self.running.retain(|id, _| !which(*id));
-        if self.running.len() == before { Ok(()) } else { self.assign() }
+    /// Gives up the tasks that `which` names, and gives them back as far as they have come.
+    pub(crate) fn cancel(
+        &mut self,
+        which: impl Fn(TaskId) -> bool,
+    ) -> Result<Vec<(TaskId, Restoring)>, Fault> {
+        let gone: Vec<TaskId> = self.running.keys().copied().filter(|id| which(*id)).collect();
+        let gone: Vec<_> = gone.into_iter().filter_map(|id| Some((id, self.running.remove(&id)?))).collect();
+        if !gone.is_empty() {
+            self.assign()?;
+        }
+        Ok(gone)
     }
 
     pub(crate) fn is_idle(&self) -> bool {

@@ -14,6 +14,7 @@ use super::Source;
 use super::assignment::Change;
 use super::fault::Fault;
 use super::restore::{Restored, Restoring, TaskId};
+use super::standby::Kept;
 use super::thread::{Running, Thread, Unstable};
 use super::transaction::{NewRecord, Transaction};
 use crate::kafka::{LogContext, consumer_config};
@@ -148,8 +149,7 @@ impl<M> Thread<'_, M> {
             rdkafka::Offset::Offset(offset) => offset,
             _ => low,
         };
-        let blocks = self.shared.store.blocks(topic, id.1)?;
-        let (set, stored) = DedupeSet::open(blocks)?;
+        let Kept { set, position: stored } = self.shared.standby.claim(id)?;
         let (changelog_low, changelog_high) =
             watermarks(&self.shared.names.of(self.shared.sources[id.0].changelog))?;
         let (set, stored) = match stored {
@@ -198,6 +198,21 @@ impl<M> Thread<'_, M> {
         Ok(())
     }
 
+    /// Hands the dedupe sets of these tasks to the standby. They hold only what is committed.
+    pub(super) fn hand_to_standby(&mut self, which: impl Fn(TaskId) -> bool) -> Result<(), Fault> {
+        let leaving: Vec<TaskId> = self.tasks.keys().copied().filter(|id| which(*id)).collect();
+        for id in leaving {
+            let running = self.tasks.remove(&id).expect("listed above");
+            let (set, position) = (running.task.into_dedupe(), Some(running.changelog));
+            self.shared.standby.give_back(id, Kept { set, position });
+        }
+        for (id, restoring) in self.restorer.cancel(which)? {
+            let position = restoring.changelog.to_raw();
+            self.shared.standby.give_back(id, Kept { set: restoring.set, position });
+        }
+        Ok(())
+    }
+
     /// Gives partitions back, after everything that is theirs is committed. Where the group has already given them to
     /// another, nothing of them is: the new owner starts at the last commit.
     fn revoke(&mut self, list: &TopicPartitionList) -> Result<(), Fault> {
@@ -208,9 +223,8 @@ impl<M> Thread<'_, M> {
         }
         self.commit()?;
         self.write_back()?;
-        self.tasks.retain(|id, _| !gone(&topics, *id));
         self.early.retain(|id, _| !gone(&topics, *id));
-        self.restorer.cancel(|id| gone(&topics, id))?;
+        self.hand_to_standby(|id| gone(&topics, id))?;
         for waiting in &mut self.unstable {
             let mut kept = TopicPartitionList::new();
             for element in waiting.list.elements() {

@@ -90,9 +90,12 @@ pub(super) struct Thread<'a, M> {
 pub(crate) fn run<M>(shared: &Arc<Shared<M>>, index: usize, ready: &Condition) -> Result<(), Fault> {
     let mut thread = Thread::new(shared, index)?;
     let result = thread.work(ready).and_then(|()| thread.commit());
-    // After an error nothing that is not committed may be applied; what is, may be kept.
-    if result.is_ok() {
-        thread.write_back()?;
+    // After an error nothing that is not committed may be applied; what is, may be kept, unless it is the store that
+    // failed.
+    if !matches!(result, Err(Fault::Store(_)))
+        && let Err(fault) = thread.hand_to_standby(|_| true)
+    {
+        fault.report(index);
     }
     thread.let_go();
     result
