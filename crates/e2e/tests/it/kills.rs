@@ -6,7 +6,7 @@ use std::time::Duration;
 use e2e::harness::Stage;
 use e2e::process::account;
 use e2e::{Outcome, Service, World, wait};
-use standins::{AgentMessage, DriveSettings, PlanSettings, arrivals, audit, drive, plan, user_id};
+use standins::{Account, AgentMessage, DriveSettings, PlanSettings, arrivals, audit, drive, plan, user_id};
 
 use crate::{expect, play};
 
@@ -50,12 +50,28 @@ pub(crate) fn nothing_lost(stage: &mut Stage) -> Outcome {
 
         let result = audit(&report.messages, &arrivals(&world.standins), HOLD_MS);
         let accepted = result.to_genesys.accepted + result.to_line.accepted;
-        expect(result.is_clean(), format!("{result:#?}"))?;
+        expect(result.is_clean(), format!("{}\n{}", told(&result.to_genesys), told(&result.to_line)))?;
         expect(
             accepted == PLAN.messages as usize,
             format!("only {accepted} were accepted: {:?}", report.tries),
         )
     })
+}
+
+/// An account in one line: a failed run may have thousands of messages to name.
+fn told(account: &Account) -> String {
+    let first = |list: &[u32]| list.iter().take(5).map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let Account { sent, accepted, arrived, lost, twice, out_of_order, misdirected, unknown, .. } = account;
+    format!(
+        "{sent} sent, {accepted} accepted, {arrived} arrived, {} lost ({}), {} twice ({}), {} out of order, {} at \
+         somebody else, {unknown} never sent",
+        lost.len(),
+        first(lost),
+        twice.len(),
+        first(twice),
+        out_of_order.len(),
+        misdirected.len()
+    )
 }
 
 /// Kills at each mark and starts the same instance again; gives the one that is left.
