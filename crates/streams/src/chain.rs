@@ -25,12 +25,19 @@ type Place<M> = Box<dyn Fn(&M) -> Placed + Send>;
 type Identify<M> = Box<dyn FnMut(&mut M, &mut Vec<Output>) + Send>;
 type Map<M> = Box<dyn FnMut(Released<M>, &mut Vec<Output>) + Send>;
 
+/// Which records come after a detour, and how long the partition then holds.
+pub(crate) struct Detour {
+    pub(crate) took: Box<dyn Fn(&Record<'_>) -> bool + Send>,
+    pub(crate) hold: Millis,
+}
+
 /// The steps from a raw record to outbox records.
 pub struct Chain<M> {
     pub(crate) parse: Parse<M>,
     pub(crate) filter: Filter<M>,
     pub(crate) key: Key<M>,
     pub(crate) hold: Millis,
+    pub(crate) detour: Option<Detour>,
     pub(crate) place: Place<M>,
     pub(crate) identify: Identify<M>,
     pub(crate) map: Map<M>,
@@ -46,6 +53,7 @@ impl<M> Chain<M> {
             filter: Box::new(|_| None),
             key: Box::new(|_| 0),
             hold: 0,
+            detour: None,
             place: None,
             identify: Box::new(|_, _| {}),
         }
@@ -58,6 +66,7 @@ pub struct ChainBuilder<M> {
     filter: Filter<M>,
     key: Key<M>,
     hold: Millis,
+    detour: Option<Detour>,
     place: Option<Place<M>>,
     identify: Identify<M>,
 }
@@ -85,6 +94,15 @@ impl<M> ChainBuilder<M> {
         self
     }
 
+    /// Holds for `hold` ms, if that is longer, every record that `took` a detour (it lay in a spool), and every other
+    /// record of the partition that is appended no later than `hold` ms after one: those who drain their spools do so
+    /// each at its own pace.
+    #[must_use]
+    pub fn detour(mut self, hold: Millis, took: impl Fn(&Record<'_>) -> bool + Send + 'static) -> Self {
+        self.detour = Some(Detour { took: Box::new(took), hold });
+        self
+    }
+
     /// Finds out who it is; may write to tables.
     #[must_use]
     pub fn identify(mut self, identify: impl FnMut(&mut M, &mut Vec<Output>) + Send + 'static) -> Self {
@@ -103,6 +121,7 @@ impl<M> ChainBuilder<M> {
             filter: self.filter,
             key: self.key,
             hold: self.hold,
+            detour: self.detour,
             place: self.place.expect("a chain says where a message belongs: .reorder(…)"),
             identify: self.identify,
             map: Box::new(map),

@@ -47,6 +47,8 @@ pub struct Task<M, B> {
     time: TaskTime,
     position: Position,
     last_append: AppendTime,
+    /// Append time up to which records are held longer, since one before them took a detour.
+    detour_until: i64,
     /// Keys of records that are held, or released but not committed.
     pending: KeyMap<Offset>,
     effects: Effects,
@@ -73,6 +75,7 @@ impl<M, B: Blocks> Task<M, B> {
             time: TaskTime(i64::MIN),
             position,
             last_append: AppendTime(i64::MIN),
+            detour_until: i64::MIN,
             pending: KeyMap::default(),
             effects: Effects::default(),
             entries: Vec::new(),
@@ -92,6 +95,7 @@ impl<M, B: Blocks> Task<M, B> {
         self.position = record.offset.next();
         self.last_append = self.last_append.max(record.append_time);
         self.advance(TaskTime(record.append_time.0));
+        let hold = self.hold(record);
 
         let message = match (self.chain.parse)(record) {
             Ok(message) => message,
@@ -110,7 +114,7 @@ impl<M, B: Blocks> Task<M, B> {
 
         let key = (self.chain.key)(&message);
         let minute = Minute::of(placed.event_time.0);
-        let due = record.append_time.0 + self.chain.hold;
+        let due = record.append_time.0 + hold;
         let time = placed.event_time.0.min(due);
         let sort = SortKey { time, sequence: placed.sequence, offset: record.offset };
         let known = match self.pending.get(&key) {
@@ -228,6 +232,19 @@ impl<M, B: Blocks> Task<M, B> {
     #[must_use]
     pub fn into_dedupe(self) -> DedupeSet<B> {
         self.dedupe
+    }
+
+    /// How long a record is held: a function of what was read up to it, so that a replay holds as the live run did.
+    fn hold(&mut self, record: &Record<'_>) -> Millis {
+        let Some(detour) = &self.chain.detour else { return self.chain.hold };
+        let long = detour.hold.max(self.chain.hold);
+        if (detour.took)(record) {
+            self.detour_until = self.detour_until.max(record.append_time.0 + long);
+            // After a restart this record must tell the same to all that are then read: the last of those whom it
+            // makes wait is appended one hold after it, and leaves another hold later.
+            self.window.keep(record.offset, record.append_time.0 + 2 * long);
+        }
+        if record.append_time.0 <= self.detour_until { long } else { self.chain.hold }
     }
 
     fn accept(&mut self, conversation: u128, held: Held<M>) {

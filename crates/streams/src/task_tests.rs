@@ -1,11 +1,12 @@
 //! Timelines of a task. A line `T > id@event …` lets records arrive at append time T (`id@event/c` in conversation
-//! c; an id that starts with `f` is filtered, with `x` unreadable). A line `T | … cN` moves time to T and tells what
+//! c; an id that starts with `f` is filtered, with `x` unreadable; `~` before it: the record took a detour). A line `T | … cN` moves time to T and tells what
 //! has left since the last such line (`!id` late, `†id` dead) and the position that would be committed.
 
 use super::*;
 use crate::{MemoryBlocks, Output, Placed};
 
 const HOLD: Millis = 2_000;
+const DETOUR_HOLD: Millis = 15_000;
 
 #[derive(Clone)]
 struct Message {
@@ -19,7 +20,7 @@ fn hash(text: &str) -> u128 {
 }
 
 fn parse(record: &Record<'_>) -> Result<Message, (&'static str, String)> {
-    let text = std::str::from_utf8(record.value).unwrap();
+    let text = std::str::from_utf8(record.value).unwrap().trim_start_matches('~');
     let (id, rest) = text.split_once('@').unwrap();
     let (event, conversation) = rest.split_once('/').unwrap_or((rest, "a"));
     if id.starts_with('x') {
@@ -28,6 +29,7 @@ fn parse(record: &Record<'_>) -> Result<Message, (&'static str, String)> {
     Ok(Message { id: id.into(), conversation: hash(conversation), event: event.parse().unwrap() })
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is what a chain ends with")]
 fn map(released: Released<Message>, out: &mut Vec<Output>) {
     let mark = if released.late_by > 0 { "!" } else { "" };
     let value = format!("{mark}{}", released.message.id).into_bytes();
@@ -44,6 +46,7 @@ fn chain() -> Chain<Message> {
             sequence: 0,
             bytes: 100,
         })
+        .detour(DETOUR_HOLD, |record| record.header("detour") == Some("true"))
         .map(map)
 }
 
@@ -66,12 +69,13 @@ fn resume(blocks: MemoryBlocks, position: Position, counts: Counts) -> TestTask 
 }
 
 fn read(task: &mut TestTask, offset: i64, append: i64, text: &str) {
+    let detour: &[(&str, &[u8])] = &[("detour", b"true")];
     let record = Record {
         offset: Offset(offset),
         append_time: AppendTime(append),
         key: b"",
         value: text.as_bytes(),
-        headers: &[],
+        headers: if text.starts_with('~') { detour } else { &[] },
     };
     task.process(&record).unwrap();
 }
@@ -298,8 +302,12 @@ fn an_effect_that_was_not_committed_is_repeated_after_a_restart() {
 #[test]
 fn a_replay_releases_in_the_order_of_the_live_run() {
     // Live: time moves in small steps between records. Replay: records only.
-    let records: Vec<(i64, String)> =
-        (0..400).map(|i| (i * 37, format!("m{i}@{}/{}", i * 37 - (i * 7919) % 1400, i % 5))).collect();
+    let records: Vec<(i64, String)> = (0..900)
+        .map(|i| {
+            let detour = if (200..220).contains(&i) { "~" } else { "" };
+            (i * 37, format!("{detour}m{i}@{}/{}", i * 37 - (i * 7919) % 1400, i % 5))
+        })
+        .collect();
     let run = |idle: bool| {
         let mut task = new_task();
         let mut now = 0;
@@ -334,4 +342,90 @@ fn a_record_below_the_position_is_ignored() {
     task.advance(TaskTime(9_000));
     assert_eq!(left(&mut task), "");
     assert_eq!(task.position(), Position(5));
+}
+
+#[test]
+fn a_record_that_took_a_detour_is_held_longer_and_kept_as_long_as_it_makes_others_wait() {
+    check(
+        "0     > ~a@300
+         14999 | c0
+         15000 | a c0
+         30999 | c0
+         31000 | c1",
+    );
+}
+
+#[test]
+fn detours_that_end_at_different_times_come_out_in_order() {
+    let task = check(
+        "0     > ~b@2000 ~c@3000
+         9000  > ~a@1000
+         15000 | a b c c0",
+    );
+    assert_eq!(task.counts().late, 0);
+}
+
+#[test]
+fn while_records_come_by_a_detour_all_others_of_the_partition_are_held_as_long() {
+    check(
+        "0     > ~a@100/one
+         500   > ~b@200/one
+         15500 > c@15400/two
+         15501 > d@15401/three
+         17500 | a b c0
+         17501 | d c0
+         30500 | c c0",
+    );
+}
+
+#[test]
+fn what_came_by_a_detour_makes_others_wait_whatever_became_of_it() {
+    for first in ["~f@1", "~x@1"] {
+        let mut task = check(&format!("0 > {first}\n 1000 > a@900"));
+        left(&mut task);
+        task.advance(TaskTime(15_999));
+        assert_eq!(left(&mut task), "", "{first}");
+        task.advance(TaskTime(16_000));
+        assert_eq!(left(&mut task), "a", "{first}");
+    }
+}
+
+#[test]
+fn a_restart_holds_as_long_as_the_run_before_it() {
+    let records = [(0, "~a@0/one"), (14_000, "b@13900/two"), (20_000, "c@19900/three")];
+    let mut task = new_task();
+    for (offset, (append, text)) in (0..).zip(records) {
+        read(&mut task, offset, append, text);
+    }
+    task.advance(TaskTime(22_000));
+    assert_eq!(left(&mut task), "a c");
+    let (position, counts) = (task.commit().position, task.commit().counts);
+    assert_eq!(position, Position(0), "`a` left long ago, and still tells how long `b` is held");
+    task.committed().unwrap();
+    task.dedupe().write_back(Some(1)).unwrap();
+
+    let mut task = resume(task.into_dedupe().into_blocks(), position, counts);
+    for (offset, (append, text)) in (0..).zip(records) {
+        read(&mut task, offset, append, text);
+    }
+    task.advance(TaskTime(28_999));
+    assert_eq!(left(&mut task), "");
+    task.advance(TaskTime(29_000));
+    assert_eq!(left(&mut task), "b");
+}
+
+#[test]
+fn however_many_records_take_a_detour_what_is_kept_of_them_is_little() {
+    let mut window = Window::default();
+    for offset in 0..100_000 {
+        window.keep(Offset(offset), offset / 10);
+    }
+    assert_eq!(window.committable(Position(100_000)), Position(0));
+    window.slide(TaskTime(3_500), 0);
+    assert_eq!(
+        window.committable(Position(100_000)),
+        Position(30_000),
+        "those to be kept until 3,000 to 3,999"
+    );
+    assert!(window.places() <= 11);
 }

@@ -1,4 +1,5 @@
-//! Which source position a task may commit: the oldest record that is held, or was released less than one hold ago.
+//! Which source position a task may commit: the oldest record that is held, was released less than one hold ago, or
+//! says how long others are held.
 
 use std::collections::VecDeque;
 
@@ -15,7 +16,12 @@ struct Slot {
 #[derive(Default)]
 pub(crate) struct Window {
     slots: VecDeque<Slot>,
+    /// Records to read again until a task time, whatever has become of them. Both rise.
+    kept: VecDeque<(Offset, i64)>,
 }
+
+/// Two records that are kept until times closer than this need one place, in ms.
+const KEPT_STEP: Millis = 1_000;
 
 impl Window {
     /// A record enters. Offsets only grow.
@@ -31,8 +37,20 @@ impl Window {
         }
     }
 
-    /// Forgets what was released at least `context` ms ago, from the front.
+    /// Keeps a record, of whatever fate, until task time `until`. Offsets only grow.
+    pub(crate) fn keep(&mut self, offset: Offset, until: i64) {
+        // Rounded up, so that however many records are kept, their places are few.
+        let until = (until.div_euclid(KEPT_STEP) + 1) * KEPT_STEP;
+        if self.kept.back().is_none_or(|(_, last)| *last < until) {
+            self.kept.push_back((offset, until));
+        }
+    }
+
+    /// Forgets what was released at least `context` ms ago, from the front, and what need not be kept any more.
     pub(crate) fn slide(&mut self, now: TaskTime, context: Millis) {
+        while self.kept.front().is_some_and(|(_, until)| *until <= now.0) {
+            self.kept.pop_front();
+        }
         while let Some(Slot { released: Some(released), .. }) = self.slots.front()
             && released.0.saturating_add(context) <= now.0
         {
@@ -40,8 +58,16 @@ impl Window {
         }
     }
 
+    /// How many places the records take that are kept.
+    #[cfg(test)]
+    pub(crate) fn places(&self) -> usize {
+        self.kept.len()
+    }
+
     /// The position to commit, `read` being the position after the last record read.
     pub(crate) fn committable(&self, read: Position) -> Position {
-        self.slots.front().map_or(read, |slot| Position::at(slot.offset))
+        let slot = self.slots.front().map(|slot| slot.offset);
+        let kept = self.kept.front().map(|(offset, _)| *offset);
+        slot.into_iter().chain(kept).min().map_or(read, Position::at)
     }
 }
