@@ -33,6 +33,8 @@ use crate::store::SledBlocks;
 const POLL: Duration = Duration::from_millis(10);
 /// Longest stretch of processing before time and commits are looked at.
 const SLICE: Duration = Duration::from_millis(50);
+/// Records between two looks at the clock: a look costs as much as a tenth of a record.
+const LOOK_AT_CLOCK: u32 = 32;
 /// Most by which time grows in one turn of the loop: a process that stood still must not run over unread records.
 const TIME_STEP: Duration = Duration::from_millis(100);
 /// Between two write-backs of the dedupe sets to the state store. A write-back writes every bucket that changed, whole,
@@ -180,7 +182,7 @@ impl<'a, M> Thread<'a, M> {
     fn read(&mut self) -> Result<(), Fault> {
         let end = Instant::now() + SLICE;
         let mut wait = POLL;
-        loop {
+        for taken in 1_u32.. {
             let Some(message) = self.consumer.poll(wait) else { return Ok(()) };
             match message {
                 Ok(message) => {
@@ -200,11 +202,12 @@ impl<'a, M> Thread<'a, M> {
                 Err(error) if is_fatal(&error) => return Err(Fault::Kafka("read records", error)),
                 Err(error) => tracing::warn!(%error, "records cannot be read, trying again"),
             }
-            if Instant::now() >= end {
+            if taken % LOOK_AT_CLOCK == 0 && Instant::now() >= end {
                 return Ok(());
             }
             wait = Duration::ZERO;
         }
+        Ok(())
     }
 
     /// At the end of a partition time passes by the clock, so that an idle one releases what it holds.
