@@ -16,6 +16,9 @@ use runtime::config::{self, Config};
 
 use cli::{Cli, Command, ConfigCommand, TopicsCommand};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The configuration file where none is named.
 const CONFIG_FILE: &str = "naru.toml";
 
