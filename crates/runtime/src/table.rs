@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -64,6 +65,7 @@ pub struct Table {
     tree: sled::Tree,
     requests: mpsc::Sender<CatchUp>,
     loaded: watch::Receiver<bool>,
+    changes: Arc<AtomicU64>,
     partitions: i32,
 }
 
@@ -88,6 +90,7 @@ impl Table {
         let partitions = partition_count(&consumer, topic)?;
         let (requests, receiver) = mpsc::channel();
         let (loaded_sender, loaded) = watch::channel(false);
+        let changes = Arc::new(AtomicU64::new(0));
         let mut reader = Reader {
             consumer,
             topic: topic.to_owned(),
@@ -96,6 +99,7 @@ impl Table {
             unread: (0..partitions).collect(),
             waiting: HashMap::new(),
             loaded: loaded_sender,
+            changes: Arc::clone(&changes),
             _store: Arc::clone(store),
         };
         reader.assign(partitions)?;
@@ -104,7 +108,7 @@ impl Table {
             .name("table".into())
             .spawn(move || reader.run(&receiver, &shutdown))
             .map_err(|error| error.to_string())?;
-        Ok(Self { tree, requests, loaded, partitions })
+        Ok(Self { tree, requests, loaded, changes, partitions })
     }
 
     /// Waits until the table has once reached the end of its topic.
@@ -118,6 +122,13 @@ impl Table {
     #[must_use]
     pub fn is_loaded(&self) -> bool {
         *self.loaded.borrow()
+    }
+
+    /// How often a value was replaced by another, or removed: while it stays the same, so does every value that was
+    /// found. New keys do not count.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
     }
 
     /// The value of `key` as far as the table has read.
@@ -186,6 +197,7 @@ struct Reader {
     /// Misses that wait for the end of their partition.
     waiting: HashMap<i32, Vec<oneshot::Sender<()>>>,
     loaded: watch::Sender<bool>,
+    changes: Arc<AtomicU64>,
     /// Keeps the store's lock as long as the thread writes.
     _store: Arc<StateStore>,
 }
@@ -223,11 +235,17 @@ impl Reader {
                 Some(Ok(message)) => {
                     let (partition, next) = (message.partition(), message.offset() + 1);
                     let key = message.key().unwrap_or_default();
-                    let stored = match message.payload() {
+                    let before = match message.payload() {
                         Some(value) => self.tree.insert(key, value),
                         None => self.tree.remove(key),
+                    };
+                    if let Ok(Some(before)) = &before
+                        && message.payload() != Some(before)
+                    {
+                        self.changes.fetch_add(1, Ordering::Release);
                     }
-                    .and_then(|_| self.positions.insert(partition.to_be_bytes(), &next.to_be_bytes()));
+                    let stored = before
+                        .and_then(|_| self.positions.insert(partition.to_be_bytes(), &next.to_be_bytes()));
                     if let Err(error) = stored {
                         tracing::error!(topic = self.topic, %error, "table cannot be written");
                         return;
