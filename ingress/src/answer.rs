@@ -23,7 +23,7 @@ pub(crate) enum Refusal {
     BrokenBody,
     /// The signature is absent, malformed, there twice, or not the body's.
     BadSignature,
-    /// The broker has not acknowledged all records.
+    /// Neither the broker nor the spool has all records.
     NotWritten,
 }
 

@@ -20,10 +20,10 @@ use crate::log::{AppendError, NewRecord, RawLog};
 const PRODUCER: [(&str, &str); 4] = [
     // A webhook waits this long for company in its batch, in ms.
     ("linger.ms", "5"),
-    // After this, in ms, a record is given up. Its request was answered 503 long before and its sender comes again;
-    // a longer life would only fill the queue with what dedupe has to absorb.
+    // After this, in ms, a record is given up. Its request went to the spool long before; a longer life would only
+    // fill the queue with what dedupe has to absorb.
     ("message.timeout.ms", "5000"),
-    // Bounds of the queue while the broker is away; beyond them webhooks are answered 503 at once.
+    // Bounds of the queue while the broker is away; beyond them webhooks go to the spool at once.
     ("queue.buffering.max.messages", "100000"),
     ("queue.buffering.max.kbytes", "131072"),
 ];
@@ -139,16 +139,14 @@ impl KafkaLog {
 }
 
 impl RawLog for KafkaLog {
-    async fn append(&self, records: Vec<NewRecord>) -> Result<(), AppendError> {
+    async fn append(&self, records: &[NewRecord]) -> Result<(), AppendError> {
         if records.is_empty() {
             return Ok(());
         }
         let producer = self.producer();
         let (batch, done) = Batch::of(records.len());
-        let appended = match self.enqueue(&producer, &records, &batch) {
-            // librdkafka has copied what it needs, so the body's memory is free while we wait.
+        let appended = match self.enqueue(&producer, records, &batch) {
             Ok(()) => {
-                drop(records);
                 done.await.unwrap_or_else(|_| Err(AppendError::Unavailable("producer ended".to_owned())))
             }
             Err(error) => Err(verdict(&error)),

@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use bytes::Bytes;
 use schemas::{Reason, Topic};
 
+use crate::spool::PutError;
+
 /// A record to write. Its `Debug` shows sizes only: key, headers and value are personal data.
 #[derive(Clone, PartialEq, Eq)]
 pub struct NewRecord {
@@ -17,7 +19,7 @@ pub struct NewRecord {
     /// Whose conversation it belongs to; decides the partition.
     pub key: String,
     /// Headers, in order.
-    pub headers: Vec<(&'static str, Cow<'static, str>)>,
+    pub headers: Vec<(Cow<'static, str>, Cow<'static, str>)>,
     /// A slice of the body.
     pub value: Bytes,
     /// Why it is a dead letter, if it is one.
@@ -34,7 +36,7 @@ impl NewRecord {
     /// The value of a header.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(n, _)| *n == name).map(|(_, value)| value.as_ref())
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_ref())
     }
 }
 
@@ -48,8 +50,8 @@ impl fmt::Debug for NewRecord {
     }
 }
 
-/// Why records may not be in the log. Some of them can be there all the same: the sender comes again, and dedupe
-/// absorbs what stands twice.
+/// Why records may not be in the log. Some of them can be there all the same: they come again, from the sender or out
+/// of the spool, and dedupe absorbs what stands twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AppendError {
     /// No acknowledgement in time.
@@ -87,13 +89,13 @@ impl std::error::Error for AppendError {}
 
 /// Where raw records go: Kafka, or a double in tests.
 pub trait RawLog: Send + Sync + 'static {
-    /// Appends all records of one request. `Ok` means that each is acknowledged and will not be lost. The caller
-    /// bounds the wait by dropping the future; what was sent may then still arrive.
-    fn append(&self, records: Vec<NewRecord>) -> impl Future<Output = Result<(), AppendError>> + Send;
+    /// Appends all records. `Ok` means that each is acknowledged and will not be lost. The caller bounds the wait by
+    /// dropping the future; what was sent may then still arrive. It ends by itself once the log gives up.
+    fn append(&self, records: &[NewRecord]) -> impl Future<Output = Result<(), AppendError>> + Send;
 }
 
 impl<L: RawLog> RawLog for Arc<L> {
-    fn append(&self, records: Vec<NewRecord>) -> impl Future<Output = Result<(), AppendError>> + Send {
+    fn append(&self, records: &[NewRecord]) -> impl Future<Output = Result<(), AppendError>> + Send {
         (**self).append(records)
     }
 }
@@ -123,7 +125,33 @@ impl Health {
             Err(error @ AppendError::Refused(_)) => {
                 tracing::error!(%error, "broker refuses records for good, their webhooks are answered 503");
             }
-            Err(error) => tracing::warn!(%error, "broker does not acknowledge, webhooks are answered 503"),
+            Err(error) => tracing::warn!(%error, "broker does not acknowledge, webhooks go to the spool"),
+        }
+    }
+}
+
+/// Tells the spool's ups and downs once each.
+#[derive(Debug, Default)]
+pub(crate) struct SpoolHealth(AtomicU8);
+
+impl SpoolHealth {
+    const TAKES: u8 = 0;
+    const FULL: u8 = 1;
+    const FAILS: u8 = 2;
+
+    /// Takes note of the outcome of a put.
+    pub(crate) fn saw(&self, put: &Result<(), PutError>) {
+        let now = match put {
+            Ok(()) => Self::TAKES,
+            Err(PutError::Full) => Self::FULL,
+            Err(PutError::Busy | PutError::Failed(_)) => Self::FAILS,
+        };
+        if self.0.load(Ordering::Relaxed) == now || self.0.swap(now, Ordering::Relaxed) == now {
+            return;
+        }
+        match put {
+            Ok(()) => tracing::info!("the spool takes webhooks again"),
+            Err(error) => tracing::error!(%error, "webhooks are answered 503"),
         }
     }
 }

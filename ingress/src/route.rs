@@ -14,6 +14,7 @@ use schemas::{Topic, TopicNames};
 use crate::answer::{Answer, Refusal};
 use crate::cut::Envelope;
 use crate::log::{AppendError, NewRecord};
+use crate::spool::PutError;
 use crate::verify::Secrets;
 
 /// A platform that sends webhooks.
@@ -159,7 +160,7 @@ impl Meters {
         }
     }
 
-    /// Counts what the broker has acknowledged.
+    /// Counts what is kept.
     pub(crate) fn written(&self, counts: &Counts) {
         self.bytes.increment(counts.bytes as u64);
         self.records.increment(counts.raw as u64);
@@ -169,7 +170,15 @@ impl Meters {
     }
 
     /// Counts a request whose records are not all acknowledged.
-    pub(crate) fn not_written(&self, error: &AppendError) {
+    pub(crate) fn not_acknowledged(&self, error: &AppendError) {
         metrics::INGRESS_APPEND_FAILURES.add([self.source, error.cause()], 1);
+    }
+
+    /// Counts a request that went to the spool, or did not fit.
+    pub(crate) fn spooled(&self, put: &Result<(), PutError>) {
+        match put {
+            Ok(()) => metrics::INGRESS_SPOOLED.add([self.source], 1),
+            Err(error) => metrics::INGRESS_SPOOL_REFUSED.add([self.source, error.cause()], 1),
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! The service: configuration in, the edge on Kafka out.
 
-use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::{fmt, io};
 
 use rdkafka::error::KafkaError;
 use runtime::config::Config;
@@ -10,7 +11,7 @@ use runtime::{Clock, Readiness, Shutdown};
 use schemas::TopicNames;
 use tokio::net::TcpListener;
 
-use crate::{Edge, KafkaLog, Routes, Settings, serve};
+use crate::{Edge, KafkaLog, Routes, Settings, Spool, SpoolSettings, serve};
 
 /// Why the service cannot start.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub enum StartError {
     Tls(TlsError),
     /// The settings of the Kafka client.
     Kafka(KafkaError),
+    /// The folder of the spool.
+    Spool(PathBuf, io::Error),
 }
 
 impl fmt::Display for StartError {
@@ -26,17 +29,18 @@ impl fmt::Display for StartError {
         match self {
             StartError::Tls(error) => write!(f, "ingress.tls: {error}"),
             StartError::Kafka(error) => write!(f, "kafka: {error}"),
+            StartError::Spool(dir, error) => write!(f, "ingress.spool.dir: {}: {error}", dir.display()),
         }
     }
 }
 
 impl std::error::Error for StartError {}
 
-/// Runs ingress on `listener` until `shutdown`. Webhooks are taken at once (503 while the broker is away); the
-/// condition `kafka` is met once the broker has every topic, `ingress` until the end is asked for.
+/// Runs ingress on `listener` until `shutdown`. Webhooks are taken at once, into the spool while the broker is away;
+/// what is in it at the end waits there for the next process. The condition `kafka` is met once the broker has every topic, `ingress` until the end is asked for.
 ///
 /// # Errors
-/// If the certificate or the settings of the Kafka client are unusable. Nothing was accepted then.
+/// If the certificate, the settings of the Kafka client or the spool are unusable. Nothing was accepted then.
 pub async fn run(
     config: &Config,
     listener: TcpListener,
@@ -47,7 +51,12 @@ pub async fn run(
     let acceptor = tls.as_ref().map(ServerTls::acceptor);
     let log = Arc::new(KafkaLog::new(&config.kafka).map_err(StartError::Kafka)?);
     let routes = Routes::new(&config.line, &TopicNames::new(&config.kafka.topic_prefix));
+    let spool = SpoolSettings::new(&config.ingress.spool, &config.processors.instance_id);
+    let dir = spool.dir.clone();
+    let spool = Spool::open(spool, Clock::wall()).map_err(|error| StartError::Spool(dir, error))?;
+    let spool = Arc::new(spool);
     let edge = Edge::new(routes, log.clone(), Clock::wall(), Settings::from(&config.ingress));
+    let edge = edge.with_spool(spool.clone());
     let (broker, open) = (readiness.condition("kafka"), readiness.condition("ingress"));
     open.set(true);
     tracing::info!(accounts = config.line.len(), tls = acceptor.is_some(), "taking webhooks");
@@ -72,7 +81,7 @@ pub async fn run(
     };
     tokio::select! {
         () = serve(listener, acceptor, edge, shutdown.clone()) => {}
-        () = async { tokio::join!(watch, renew, close); } => {}
+        () = async { tokio::join!(watch, renew, close, spool.drain(&log)); } => {}
     }
     Ok(())
 }

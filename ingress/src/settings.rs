@@ -25,7 +25,7 @@ pub struct Settings {
     pub idle_timeout: Duration,
     /// For a whole body; more is answered 408.
     pub body_timeout: Duration,
-    /// For the broker's acknowledgement; more is answered 503.
+    /// For the broker's acknowledgement; what takes longer goes to the spool, or is answered 503 without one.
     pub ack_timeout: Duration,
     /// For what still runs when the end is asked for.
     pub drain_timeout: Duration,

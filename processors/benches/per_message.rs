@@ -34,6 +34,7 @@ fn settings() -> Settings {
         }],
         hold_line_ms: 0,
         hold_genesys_ms: 0,
+        hold_spooled_ms: 0,
         identity_key: b"a key for benches".to_vec(),
         framings: Framings::SINGLE_OBJECT,
     }

@@ -55,6 +55,11 @@ impl<'a> Head<'a> {
     }
 }
 
+/// Whether a record lay in a spool of ingress.
+pub(crate) fn is_spooled(record: &Record<'_>) -> bool {
+    record.header(header::SPOOLED) == Some("true")
+}
+
 /// The value as text.
 ///
 /// It is bounded by what ingress takes: a message's text is never longer than its event, so that the outbox record

@@ -36,6 +36,7 @@ pub fn line_to_genesys(settings: &Settings, people: impl People) -> Chain<Messag
         .filter(Message::filtered)
         .dedupe(Message::event)
         .reorder(settings.hold_line_ms, Message::placed)
+        .detour(settings.hold_spooled_ms, head::is_spooled)
         .identify(move |message, out| identify.identify(message, out))
         .map(move |released, out| map.write(released, out))
 }
@@ -50,6 +51,7 @@ pub fn genesys_to_line(settings: &Settings, people: impl People) -> Chain<Messag
         .filter(Message::filtered)
         .dedupe(Message::event)
         .reorder(settings.hold_genesys_ms, Message::placed)
+        .detour(settings.hold_spooled_ms, head::is_spooled)
         .identify(move |message, out| identify.identify(message, out))
         .map(move |released, out| map.write(released, out))
 }

@@ -15,6 +15,8 @@ pub struct Settings {
     pub hold_line_ms: Millis,
     /// Hold of `webhooks.genesys`, ms.
     pub hold_genesys_ms: Millis,
+    /// Hold of either, if that is longer, while records come out of a spool of ingress, ms.
+    pub hold_spooled_ms: Millis,
     /// Key of the HMAC that makes a person's GUID. Another key makes everybody a stranger.
     pub identity_key: Vec<u8>,
     /// How Avro values are framed.

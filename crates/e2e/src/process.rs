@@ -329,3 +329,6 @@ brand = "Shop"
 "#
     )
 }
+[ingress.spool]
+dir = "{data}/spool"
+

@@ -97,6 +97,7 @@ pub(crate) async fn start_processors(
         accounts: config.line.iter().map(|(name, account)| account_settings(name, account)).collect(),
         hold_line_ms: millis(config.processors.hold_line),
         hold_genesys_ms: millis(config.processors.hold_genesys),
+        hold_spooled_ms: millis(config.processors.hold_spooled),
         identity_key: config.identity.key.reveal().as_bytes().to_vec(),
         framings: processors::Framings {
             to_genesys: framings.of(Topic::OutboxGenesys),

@@ -145,13 +145,21 @@ table! {
     // Ingress.
     INGRESS_REQUESTS = Counter "naru_ingress_requests_total" ["source", "status"] "webhook requests answered, by HTTP status";
     INGRESS_REQUEST_SECONDS = Histogram "naru_ingress_request_seconds" ["source"] "from a request's head to its answer" in SECONDS;
-    INGRESS_RECORDS = Counter "naru_ingress_records_total" ["source"] "raw records that the broker has acknowledged";
-    INGRESS_DEAD_LETTERS = Counter "naru_ingress_dead_letters_total" ["source", "reason"] "dead letters that the broker has acknowledged";
+    INGRESS_RECORDS = Counter "naru_ingress_records_total" ["source"] "raw records that are kept: acknowledged by the broker, or in the spool";
+    INGRESS_DEAD_LETTERS = Counter "naru_ingress_dead_letters_total" ["source", "reason"] "dead letters that are kept: acknowledged by the broker, or in the spool";
     INGRESS_BODY_BYTES = Counter "naru_ingress_body_bytes_total" ["source"] "bytes of the bodies answered 200";
-    INGRESS_APPEND_FAILURES = Counter "naru_ingress_append_failures_total" ["source", "cause"] "requests answered 503 because not every record was acknowledged";
+    INGRESS_APPEND_FAILURES = Counter "naru_ingress_append_failures_total" ["source", "cause"] "requests whose records were not all acknowledged in time; they go to the spool, or are answered 503";
     INGRESS_CONNECTIONS = Gauge "naru_ingress_connections" [] "connections open";
     INGRESS_CONNECTIONS_FULL = Counter "naru_ingress_connections_full_total" [] "times that a new connection had to wait for a place";
     INGRESS_CONNECTIONS_CUT = Counter "naru_ingress_connections_cut_total" ["cause"] "connections ended by us or by a fault, by cause";
+
+    INGRESS_SPOOLED = Counter "naru_ingress_spooled_total" ["source"] "requests that went to the spool";
+    INGRESS_SPOOL_REFUSED = Counter "naru_ingress_spool_refused_total" ["source", "cause"] "requests answered 503 because the spool did not take them: full, busy, failed";
+    INGRESS_SPOOL_BYTES = Gauge "naru_ingress_spool_bytes" [] "bytes in the spool that the broker has not acknowledged";
+    INGRESS_SPOOL_OLDEST = Gauge "naru_ingress_spool_oldest_seconds" [] "age of the oldest request in the spool; 0 while it is empty";
+    INGRESS_SPOOL_DRAINED = Counter "naru_ingress_spool_drained_total" [] "records out of a spool that the broker has acknowledged";
+    INGRESS_SPOOL_SYNCS = Counter "naru_ingress_spool_syncs_total" [] "times that the spool was written through to the disk";
+    INGRESS_SPOOL_SET_ASIDE = Counter "naru_ingress_spool_set_aside_total" ["cause"] "what could not leave a spool and was put into a file beside it: refused, damaged, torn, unknown";
 
     // Processors and the worker.
     RECORDS = Counter "naru_records_total" ["source", "outcome"] "source records that have ended: released, duplicate, filtered, dead";

@@ -72,28 +72,28 @@ impl Envelope<'_> {
     }
 
     fn raw(&self, facts: Facts<'_>, value: Bytes) -> NewRecord {
-        let mut headers: Vec<(&'static str, Cow<'static, str>)> = Vec::with_capacity(6);
-        headers.push((header::EVENT_TIME, facts.time.to_string().into()));
+        let mut headers: Vec<(Cow<'static, str>, Cow<'static, str>)> = Vec::with_capacity(6);
+        headers.push((header::EVENT_TIME.into(), facts.time.to_string().into()));
         if let Some(id) = facts.id {
-            headers.push((header::EVENT_ID, id.into_owned().into()));
+            headers.push((header::EVENT_ID.into(), id.into_owned().into()));
         }
         if let Some(kind) = facts.kind {
-            headers.push((header::EVENT_TYPE, kind.into_owned().into()));
+            headers.push((header::EVENT_TYPE.into(), kind.into_owned().into()));
         }
-        headers.push((header::REDELIVERY, if facts.redelivery { "true" } else { "false" }.into()));
-        headers.push((header::ACCOUNT, self.account.to_owned().into()));
-        headers.push((header::RECEIVED, self.received.to_string().into()));
+        headers.push((header::REDELIVERY.into(), if facts.redelivery { "true" } else { "false" }.into()));
+        headers.push((header::ACCOUNT.into(), self.account.to_owned().into()));
+        headers.push((header::RECEIVED.into(), self.received.to_string().into()));
         NewRecord { topic: self.source.topic(), key: facts.key, headers, value, dead: None }
     }
 
     fn dead(&self, flaw: Flaw, value: Bytes) -> NewRecord {
         let headers = vec![
-            (header::DEAD_REASON, flaw.reason.code().into()),
-            (header::DEAD_DETAIL, flaw.detail.into()),
-            (header::DEAD_STAGE, "ingress".into()),
-            (header::DEAD_TOPIC, self.topic.to_owned().into()),
-            (header::ACCOUNT, self.account.to_owned().into()),
-            (header::RECEIVED, self.received.to_string().into()),
+            (header::DEAD_REASON.into(), flaw.reason.code().into()),
+            (header::DEAD_DETAIL.into(), flaw.detail.into()),
+            (header::DEAD_STAGE.into(), "ingress".into()),
+            (header::DEAD_TOPIC.into(), self.topic.to_owned().into()),
+            (header::ACCOUNT.into(), self.account.to_owned().into()),
+            (header::RECEIVED.into(), self.received.to_string().into()),
         ];
         let key = flaw.key.unwrap_or_else(|| self.nobody());
         NewRecord { topic: Topic::DeadLetters, key, headers, value, dead: Some(flaw.reason) }

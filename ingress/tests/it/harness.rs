@@ -8,7 +8,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac};
-use ingress::{AppendError, Edge, NewRecord, RawLog, Routes, Settings, Source, serve};
+use ingress::{AppendError, Edge, NewRecord, RawLog, Routes, Settings, Source, Spool, serve};
 use runtime::config::LineAccount;
 use runtime::{Clock, Secret, Shutdown};
 use schemas::TopicNames;
@@ -32,6 +32,8 @@ pub(crate) enum Mood {
     Takes,
     Silent,
     Fails(AppendError),
+    /// Takes all but these.
+    Refuses(fn(&NewRecord) -> bool),
 }
 
 /// A log that remembers what it took.
@@ -59,14 +61,15 @@ impl Log {
 }
 
 impl RawLog for Log {
-    async fn append(&self, records: Vec<NewRecord>) -> Result<(), AppendError> {
+    async fn append(&self, records: &[NewRecord]) -> Result<(), AppendError> {
         self.asked.send_modify(|asked| *asked += 1);
         let mut mood = self.mood.subscribe();
         let mood = mood.wait_for(|mood| !matches!(mood, Mood::Silent)).await.unwrap().clone();
         match mood {
             Mood::Fails(error) => Err(error),
+            Mood::Refuses(bad) if records.iter().any(bad) => Err(AppendError::Refused("too large".into())),
             _ => {
-                self.taken.lock().unwrap().push(records);
+                self.taken.lock().unwrap().push(records.to_vec());
                 Ok(())
             }
         }
@@ -105,6 +108,7 @@ pub(crate) struct Server {
     pub(crate) log: Log,
     pub(crate) shutdown: Shutdown,
     pub(crate) task: JoinHandle<()>,
+    drain: Option<JoinHandle<()>>,
 }
 
 impl Server {
@@ -121,14 +125,44 @@ impl Server {
         account: LineAccount,
         tls: Option<tokio_rustls::TlsAcceptor>,
     ) -> Self {
+        Self::launch(settings, account, tls, Log::new(Mood::Takes), None).await
+    }
+
+    /// With a spool, which is drained into the same log.
+    pub(crate) async fn spooling(settings: Settings, account: LineAccount, log: Log, spool: Spool) -> Self {
+        Self::launch(settings, account, None, log, Some(Arc::new(spool))).await
+    }
+
+    async fn launch(
+        settings: Settings,
+        account: LineAccount,
+        tls: Option<tokio_rustls::TlsAcceptor>,
+        log: Log,
+        spool: Option<Arc<Spool>>,
+    ) -> Self {
         captured();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (log, shutdown) = (Log::new(Mood::Takes), Shutdown::new());
+        let shutdown = Shutdown::new();
         let routes = Routes::new(&BTreeMap::from([(ACCOUNT.to_owned(), account)]), &TopicNames::new("test."));
-        let edge = Edge::new(routes, log.clone(), Clock::manual(RECEIVED), settings);
+        let mut edge = Edge::new(routes, log.clone(), Clock::manual(RECEIVED), settings);
+        if let Some(spool) = &spool {
+            edge = edge.with_spool(spool.clone());
+        }
+        let drain = spool.map(|spool| {
+            let log = log.clone();
+            tokio::spawn(async move { spool.drain(&log).await })
+        });
         let task = tokio::spawn(serve(listener, tls, edge, shutdown.clone()));
-        Self { address, log, shutdown, task }
+        Self { address, log, shutdown, task, drain }
+    }
+
+    /// Drops everything in the middle of what it does.
+    pub(crate) async fn kill(self) {
+        for task in self.drain.into_iter().chain([self.task]) {
+            task.abort();
+            let _ = task.await;
+        }
     }
 
     pub(crate) async fn connect(&self) -> Client<TcpStream> {

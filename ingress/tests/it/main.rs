@@ -10,4 +10,5 @@ mod limits;
 mod odd_bodies;
 mod quiet;
 mod signatures;
+mod spool;
 mod tls;

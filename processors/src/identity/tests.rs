@@ -31,6 +31,7 @@ fn step(people: Table) -> Identify<Table> {
         accounts: Vec::new(),
         hold_line_ms: 0,
         hold_genesys_ms: 0,
+        hold_spooled_ms: 0,
         identity_key: KEY.to_vec(),
         framings: Framings::SINGLE_OBJECT,
     };

@@ -62,6 +62,7 @@ pub(crate) fn settings() -> Settings {
         ],
         hold_line_ms: HOLD,
         hold_genesys_ms: HOLD,
+        hold_spooled_ms: HOLD,
         identity_key: b"a key for tests".to_vec(),
         framings: Framings::SINGLE_OBJECT,
     }

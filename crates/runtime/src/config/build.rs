@@ -6,7 +6,8 @@ use super::reader::Reader;
 use super::schema::REGIONS;
 use super::value::{NAME_RULE, is_name};
 use super::{
-    Admin, Config, Egress, GenesysClient, Guarantee, Identity, Ingress, Kafka, LineAccount, Processors, Tls,
+    Admin, Config, Egress, GenesysClient, Guarantee, Identity, Ingress, Kafka, LineAccount, Processors, Spool,
+    Tls,
 };
 
 pub(super) fn config(r: &mut Reader<'_>) -> Config {
@@ -52,6 +53,10 @@ fn ingress(r: &mut Reader<'_>) -> Ingress {
         header_timeout: r.duration(&["ingress", "header_timeout"]),
         body_timeout: r.duration(&["ingress", "body_timeout"]),
         ack_timeout: r.duration(&["ingress", "ack_timeout"]),
+        spool: Spool {
+            dir: r.optional_path(&["ingress", "spool", "dir"]).unwrap_or_default(),
+            max_bytes: r.size(&["ingress", "spool", "max_bytes"]),
+        },
     }
 }
 
@@ -69,6 +74,7 @@ fn processors(r: &mut Reader<'_>) -> Processors {
         hold_bytes: r.size(&["processors", "hold_bytes"]),
         hold_line: r.duration(&["processors", "hold_line"]),
         hold_genesys: r.duration(&["processors", "hold_genesys"]),
+        hold_spooled: r.duration(&["processors", "hold_spooled"]),
         dedupe_days: r.integer(&["processors", "dedupe_days"]),
         raw_days: r.integer(&["processors", "raw_days"]),
     }

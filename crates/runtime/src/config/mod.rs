@@ -121,8 +121,19 @@ pub struct Ingress {
     pub header_timeout: Duration,
     /// For the whole body, ms.
     pub body_timeout: Duration,
-    /// For the broker's acknowledgement; later is answered 503.
+    /// For the broker's acknowledgement; without one by then a request goes to the spool.
     pub ack_timeout: Duration,
+    /// `[ingress.spool]`
+    pub spool: Spool,
+}
+
+/// `[ingress.spool]`: where webhooks are kept while Kafka is away.
+#[derive(Debug, Clone)]
+pub struct Spool {
+    /// Folder; each instance has one of its own in it, and may drain those of instances that are gone.
+    pub dir: PathBuf,
+    /// What an instance's files may take, in bytes; more is answered 503.
+    pub max_bytes: usize,
 }
 
 /// `[ingress.tls]`: certificate chain and key, PEM.
@@ -165,6 +176,8 @@ pub struct Processors {
     pub hold_line: Duration,
     /// Hold of `webhooks.genesys`, ms.
     pub hold_genesys: Duration,
+    /// Hold of a partition while records come out of a spool, ms.
+    pub hold_spooled: Duration,
     /// How long an event is remembered, days.
     pub dedupe_days: u32,
     /// How long the raw topics keep a record, days: what a replay can bring back.
