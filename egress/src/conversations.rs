@@ -19,6 +19,12 @@ struct Inner {
     order: VecDeque<String>,
 }
 
+impl Default for Conversations {
+    fn default() -> Self {
+        Self::new(REMEMBERED)
+    }
+}
+
 impl Conversations {
     /// A map of at most `most` persons.
     #[must_use]
@@ -37,6 +43,14 @@ impl Conversations {
                 inner.by_person.remove(&first);
             }
         }
+    }
+
+    /// All that is remembered: person, conversation; the one that came first is first.
+    #[must_use]
+    pub fn take(&self) -> Vec<(String, String)> {
+        let Inner { mut by_person, order } = std::mem::take(&mut *self.lock());
+        let pair = |person: String| by_person.remove_entry(&person);
+        order.into_iter().filter_map(pair).collect()
     }
 
     /// The person's conversation, if it is remembered.
@@ -66,5 +80,7 @@ mod tests {
             (map.of("a"), map.of("b").as_deref(), map.of("c").as_deref()),
             (None, Some("2"), Some("4"))
         );
+        assert_eq!(map.take(), [("b".into(), "2".into()), ("c".into(), "4".into())]);
+        assert_eq!(map.of("b"), None);
     }
 }

@@ -1,5 +1,6 @@
 //! The way of one message from its record to its last delivery record.
 
+mod doubt;
 mod trip;
 
 use std::sync::Arc;
@@ -103,7 +104,7 @@ impl<S: Sink, A: Addresses> Courier<S, A> {
             calls: Semaphore::new(parts.settings.concurrency.max(1)),
             settings: parts.settings,
             http: parts.http,
-            conversations: Conversations::new(crate::conversations::REMEMBERED),
+            conversations: Conversations::default(),
             sink: parts.sink,
             addresses: parts.addresses,
             progress: parts.progress,
@@ -125,8 +126,11 @@ impl<S: Sink, A: Addresses> Courier<S, A> {
         &self.meters
     }
 
-    /// Counts calls that earlier owners made, for the limits.
-    pub(crate) fn remember(&self, calls: &[(String, i64)]) {
+    /// Counts calls that earlier owners made, for the limits, and keeps the conversations that they knew.
+    pub(crate) fn remember(&self, calls: &[(String, i64)], conversations: &[(String, String)]) {
+        for (person, conversation) in conversations {
+            self.conversations.set(person, conversation);
+        }
         let now = self.clock.now_ms();
         for (account, at) in calls {
             if let (Some(endpoint), Ok(ago)) = (self.endpoints.of(account), u64::try_from(now - at)) {
@@ -150,6 +154,7 @@ impl<S: Sink, A: Addresses> Courier<S, A> {
             identity: about.identity.into(),
             account: about.account.into(),
             person: about.person.into(),
+            conversation_id: self.conversations.of(about.person),
             ..delivery
         };
         let Some(endpoint) = self.endpoints.of(about.account) else {
@@ -174,6 +179,7 @@ impl<S: Sink, A: Addresses> Courier<S, A> {
             attempt: 0,
             retries: 0,
             doubted: false,
+            possibly_twice: false,
         };
         trip.run(&request).await
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use runtime::config::Config;
+use runtime::config::{Config, InDoubt};
 use runtime::{Secret, metrics};
 
 use crate::gate::{Gate, Pass};
@@ -163,6 +163,10 @@ pub struct Settings {
     pub concurrency: usize,
     /// Before each of the two questions that settle a doubt.
     pub ask_after: Duration,
+    /// How long analytics is asked about a doubt in an unknown conversation.
+    pub ask_for: Duration,
+    /// What becomes of a message that stays in doubt.
+    pub in_doubt: InDoubt,
     /// How often a stopped account is tried.
     pub probe_every: Duration,
     /// For running calls to end when a partition is given up.
@@ -172,7 +176,7 @@ pub struct Settings {
 }
 
 /// Before a doubt is asked about, and once more before the second time: long enough for what was on its way to be
-/// seen by the platform's own readers.
+/// seen by the platform's own readers, and for two owners' clocks to differ.
 pub const ASK_AFTER: Duration = Duration::from_secs(5);
 
 /// For running calls to end when a partition is given up: below the session time-out, so that a rebalance is not
@@ -193,6 +197,8 @@ impl Settings {
             call_timeout: egress.call_timeout,
             concurrency: egress.concurrency,
             ask_after: ASK_AFTER,
+            ask_for: egress.ask_for,
+            in_doubt: egress.in_doubt,
             probe_every: PROBE_EVERY,
             grace: GRACE,
             chance,

@@ -79,8 +79,8 @@ struct Engine<S, A> {
 impl<S: Sink, A: Addresses> Engine<S, A> {
     fn input(&mut self, input: Input) {
         match input {
-            Input::Assigned { partition, lease, calls } => {
-                self.courier.remember(&calls);
+            Input::Assigned { partition, lease, calls, conversations } => {
+                self.courier.remember(&calls, &conversations);
                 self.owned.insert(partition, Owned { lease, lanes: Lanes::new() });
             }
             Input::Record(record, Some(Earlier::Finished)) => {

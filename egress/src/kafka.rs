@@ -51,7 +51,7 @@ enum Stage {
     Restoring,
     Live {
         /// Empty once every record is read that an earlier owner can have read.
-        history: Option<History>,
+        history: Option<Box<History>>,
         /// The end of the outbox when the partition was assigned.
         inherited_until: i64,
         is_paused: bool,
@@ -206,6 +206,7 @@ pub struct Setup {
 struct Rim {
     consumer: BaseConsumer<Context>,
     past: Past,
+    clock: Clock,
     shutdown: Shutdown,
     ready: Condition,
     is_ready: bool,
@@ -233,11 +234,12 @@ pub fn run(setup: Setup) -> Result<(), String> {
         .set("auto.offset.reset", "earliest")
         .create_with_context(context)
         .map_err(text)?;
-    let Setup { kafka, group, framing, clock, .. } = &setup;
-    let past = Past::new(kafka, group, deliveries, *framing, clock.clone()).map_err(text)?;
+    let Setup { kafka, group, framing, clock, destination, .. } = &setup;
+    let past = Past::new(kafka, group, *destination, deliveries, *framing, clock.clone()).map_err(text)?;
     let mut rim = Rim {
         consumer,
         past,
+        clock: setup.clock,
         shutdown: setup.shutdown,
         ready: setup.ready,
         is_ready: false,
@@ -389,9 +391,12 @@ impl Rim {
             let mut held = context.held();
             let Some(held) = held.get_mut(&partition) else { continue };
             context.progress.open(partition, note, deliveries);
-            let (lease, calls) = (held.lease.clone(), history.take_calls());
-            if context.inputs.send(Input::Assigned { partition, lease, calls }).is_ok() {
-                held.stage = Stage::Live { history: Some(history), inherited_until, is_paused: true };
+            let (lease, calls) = (held.lease.clone(), history.take_calls(self.clock.now_ms()));
+            let assigned =
+                Input::Assigned { partition, lease, calls, conversations: history.take_conversations() };
+            if context.inputs.send(assigned).is_ok() {
+                held.stage =
+                    Stage::Live { history: Some(Box::new(history)), inherited_until, is_paused: true };
             }
         }
     }

@@ -135,5 +135,7 @@ pub fn unread(destination: Destination, record: &Record, at: i64) -> Delivery {
         at,
         ours_ms: None,
         platform_ms: None,
+        deadline: None,
+        conversation_id: None,
     }
 }

@@ -12,6 +12,7 @@ use schemas::{Codec, Delivery, Framing};
 
 use crate::frontier::Note;
 use crate::history::{History, LIMIT_MEMORY_MS};
+use crate::outbox::Destination;
 use crate::seam::Lease;
 
 /// For a request to the broker.
@@ -22,6 +23,10 @@ pub(crate) const REQUEST_AGAIN: Duration = Duration::from_millis(500);
 
 /// How long one step may take: between steps the outbox's consumer is polled.
 const STEP: Duration = Duration::from_millis(20);
+
+/// How far before the end of `deliveries` reading starts, in records: what an earlier owner wrote there names the
+/// conversations of the persons who wrote last. A message has two records, and a second reads more than this.
+const LOOK_BACK: i64 = 10_000;
 
 /// A partition whose past is known.
 pub(crate) struct Restored {
@@ -47,16 +52,18 @@ pub(crate) struct Past {
     consumer: BaseConsumer<LogContext>,
     topic: String,
     codec: Codec<Delivery>,
+    look_back: i64,
     reading: Vec<Reading>,
     next_request: Instant,
     clock: Clock,
 }
 
 impl Past {
-    /// A reader of `topic`.
+    /// A reader of `destination`'s `deliveries`, named `topic`.
     pub(crate) fn new(
         kafka: &config::Kafka,
         group: &str,
+        destination: Destination,
         topic: String,
         framing: Framing,
         clock: Clock,
@@ -69,6 +76,8 @@ impl Past {
             consumer,
             topic,
             codec: Codec::new(framing),
+            // LINE has no conversations.
+            look_back: if destination == Destination::Genesys { LOOK_BACK } else { 0 },
             reading: Vec::new(),
             next_request: Instant::now(),
             clock,
@@ -166,7 +175,7 @@ impl Past {
             // Without a note nobody has committed, or somebody has moved the offset by hand: then all is read, so that
             // nothing is sent twice.
             let start = note.map_or(low, |note| note.deliveries.clamp(low, high));
-            let start = start.min(self.a_minute_ago(partition, high));
+            let start = start.min(self.a_minute_ago(partition, high)).min(high - self.look_back).max(low);
             assign.add_partition_offset(&self.topic, partition, Offset::Offset(start))?;
             let (note, history) = (note.unwrap_or_default(), History::default());
             let so_far = Restored { partition, note, deliveries: high, inherited_until, history };

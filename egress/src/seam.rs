@@ -27,8 +27,13 @@ pub struct Record {
 /// What an earlier owner of the partition wrote about a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Earlier {
-    /// A call was about to be made at this time (ms since 1970), and no end is known.
-    Started(i64),
+    /// A call was about to be made, and what came of it is not known.
+    Started {
+        /// When it was announced, ms since 1970.
+        at: i64,
+        /// When it has ended, ms since 1970, where the record says so.
+        deadline: Option<i64>,
+    },
     /// It is finished.
     Finished,
 }
@@ -43,6 +48,8 @@ pub enum Input {
         lease: Lease,
         /// Calls of the last minute by earlier owners: LINE account, time (ms since 1970).
         calls: Vec<(String, i64)>,
+        /// Conversations at Genesys: person, conversation, the latest last.
+        conversations: Vec<(String, String)>,
     },
     /// A record to deliver.
     Record(Record, Option<Earlier>),

@@ -52,6 +52,15 @@ impl Schema {
         }
     }
 
+    /// What the schema was before, oldest first: its values still lie in topics and are read with the defaults of the
+    /// fields that came later.
+    fn earlier(self) -> &'static [&'static str] {
+        match self {
+            Schema::Delivery => &[include_str!("../avsc/delivery.1.avsc")],
+            Schema::ToGenesys | Schema::ToLine | Schema::Identity => &[],
+        }
+    }
+
     fn parsed(self) -> &'static apache_avro::Schema {
         static PARSED: LazyLock<[apache_avro::Schema; 4]> = LazyLock::new(|| {
             Schema::ALL.map(|schema| {
@@ -60,6 +69,25 @@ impl Schema {
         });
         &PARSED[self as usize]
     }
+
+    fn parsed_earlier(self) -> &'static [apache_avro::Schema] {
+        static PARSED: LazyLock<[Vec<apache_avro::Schema>; 4]> = LazyLock::new(|| {
+            Schema::ALL.map(|schema| {
+                let parse = |text: &&str| {
+                    apache_avro::Schema::parse_str(text).expect("the schemas are compiled in and tested")
+                };
+                schema.earlier().iter().map(parse).collect()
+            })
+        });
+        &PARSED[self as usize]
+    }
+}
+
+/// `C3 01` and the schema's fingerprint.
+fn fingerprint(schema: &apache_avro::Schema) -> Vec<u8> {
+    let mut fingerprint = vec![0xC3, 0x01];
+    fingerprint.extend_from_slice(&schema.fingerprint::<Rabin>().bytes);
+    fingerprint
 }
 
 /// A type that crosses a topic in Avro.
@@ -98,6 +126,8 @@ pub struct Codec<T> {
     fingerprint: Vec<u8>,
     writer: GenericDatumWriter<'static>,
     reader: GenericDatumReader<'static>,
+    /// Fingerprints and readers of what the schema was before.
+    earlier: Vec<(Vec<u8>, GenericDatumReader<'static>)>,
     of: PhantomData<fn() -> T>,
 }
 
@@ -106,19 +136,24 @@ impl<T: AvroRecord> Codec<T> {
     #[must_use]
     pub fn new(framing: Framing) -> Self {
         let schema = T::SCHEMA.parsed();
-        let mut fingerprint = vec![0xC3, 0x01];
-        fingerprint.extend_from_slice(&schema.fingerprint::<Rabin>().bytes);
+        let fingerprint = fingerprint(schema);
         let header = match framing {
             Framing::SingleObject => fingerprint.clone(),
             Framing::Confluent(id) => [&[CONFLUENT_MAGIC][..], &id.to_be_bytes()].concat(),
         };
         let writer = GenericDatumWriter::builder(schema).human_readable(false).build();
         let reader = GenericDatumReader::builder(schema).human_readable(false).build();
+        let earlier = |old: &'static apache_avro::Schema| {
+            // The types give later fields their defaults: the reader does not resolve one schema into another.
+            let reader = GenericDatumReader::builder(old).human_readable(false).build();
+            (self::fingerprint(old), reader.expect("the schemas refer to nothing outside themselves"))
+        };
         Self {
             header,
             fingerprint,
             writer: writer.expect("the schemas refer to nothing outside themselves"),
             reader: reader.expect("the schemas refer to nothing outside themselves"),
+            earlier: T::SCHEMA.parsed_earlier().iter().map(earlier).collect(),
             of: PhantomData,
         }
     }
@@ -135,16 +170,20 @@ impl<T: AvroRecord> Codec<T> {
         bytes
     }
 
-    /// Reads a value in the single-object framing, or in Confluent's with this codec's own id.
+    /// Reads a value in the single-object framing, also where an earlier version wrote it, or in Confluent's with this
+    /// codec's own id.
     ///
     /// # Errors
     /// If the framing or the schema is another, or the bytes do not decode. The text holds no payload.
     pub fn decode(&self, bytes: &[u8]) -> Result<T, DecodeError> {
-        let mut body = bytes
-            .strip_prefix(self.header.as_slice())
-            .or_else(|| bytes.strip_prefix(self.fingerprint.as_slice()))
+        let current = [self.header.as_slice(), self.fingerprint.as_slice()].map(|prefix| (prefix, &self.reader));
+        let earlier = self.earlier.iter().map(|(prefix, reader)| (prefix.as_slice(), reader));
+        let (mut body, reader) = current
+            .into_iter()
+            .chain(earlier)
+            .find_map(|(prefix, reader)| Some((bytes.strip_prefix(prefix)?, reader)))
             .ok_or(DecodeError("its framing names another schema, or none"))?;
-        self.reader.read_deser(&mut body).map_err(|_| DecodeError("its bytes do not match the schema"))
+        reader.read_deser(&mut body).map_err(|_| DecodeError("its bytes do not match the schema"))
     }
 }
 
@@ -225,6 +264,8 @@ mod tests {
                 at: 3,
                 ours_ms: Some(4),
                 platform_ms: None,
+                deadline: Some(5),
+                conversation_id: Some("c".into()),
             });
         }
         round_trip(&IdentityEntry { guid: "a".into(), person: None, alias_of: Some("b".into()) });
@@ -233,5 +274,49 @@ mod tests {
             person: Some(Person { channel: "line".into(), account: "th".into(), address: "U1".into() }),
             alias_of: None,
         });
+    }
+
+    #[test]
+    fn what_an_earlier_version_wrote_is_read() {
+        #[derive(Serialize)]
+        struct First {
+            identity: String,
+            destination: String,
+            account: String,
+            person: String,
+            status: DeliveryStatus,
+            attempt: i32,
+            reason: Option<String>,
+            http_status: Option<i32>,
+            platform_id: Option<String>,
+            correlation_id: Option<String>,
+            at: i64,
+            ours_ms: Option<i64>,
+            platform_ms: Option<i64>,
+        }
+        let old = &Schema::Delivery.parsed_earlier()[0];
+        let mut bytes = fingerprint(old);
+        let writer = GenericDatumWriter::builder(old).human_readable(false).build().unwrap();
+        let first = First {
+            identity: "0f".repeat(16),
+            destination: "genesys".into(),
+            account: "line-th".into(),
+            person: "6f4a0c1e".into(),
+            status: DeliveryStatus::Delivered,
+            attempt: 1,
+            reason: None,
+            http_status: Some(202),
+            platform_id: Some("p".into()),
+            correlation_id: None,
+            at: 3,
+            ours_ms: Some(4),
+            platform_ms: Some(7),
+        };
+        writer.write_ser(&mut bytes, &first).unwrap();
+        for framing in [Framing::SingleObject, Framing::Confluent(7)] {
+            let delivery = Codec::<Delivery>::new(framing).decode(&bytes).expect("decodes");
+            assert_eq!((delivery.status, delivery.platform_ms), (DeliveryStatus::Delivered, Some(7)));
+            assert_eq!((delivery.deadline, delivery.conversation_id), (None, None));
+        }
     }
 }

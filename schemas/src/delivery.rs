@@ -47,4 +47,10 @@ pub struct Delivery {
     pub ours_ms: Option<i64>,
     /// From the last call to its answer, ms: the platform's share.
     pub platform_ms: Option<i64>,
+    /// When the call that `started` announces will have ended, whatever came of it, ms since 1970 (UTC).
+    #[serde(default)]
+    pub deadline: Option<i64>,
+    /// Genesys's conversation of the person, where it is known.
+    #[serde(default)]
+    pub conversation_id: Option<String>,
 }

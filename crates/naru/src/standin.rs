@@ -1,6 +1,8 @@
 //! `naru standins`: the stand-ins of both platforms alone, for the compose stack's demo profile, set up from the
 //! accounts of the configuration.
 
+use std::time::Duration;
+
 use runtime::config::Config;
 use runtime::{Clock, Shutdown};
 use standins::{Channel, GenesysSetup, Integration, LineSetup, OAuthClient, Setup, Standins};
@@ -8,6 +10,9 @@ use tokio::net::TcpListener;
 
 use crate::Failure;
 use crate::cli::StandinArguments;
+
+/// How far analytics lags behind: the real one does by minutes, which nobody wants to watch.
+const ANALYTICS_LAG: Duration = Duration::from_secs(3);
 
 /// The stand-ins of every account of `config`, which send their webhooks to `ingress` (`http://host:port`). Their
 /// limits are the configuration's own.
@@ -38,6 +43,7 @@ pub(crate) fn setup(config: &Config, ingress: &str) -> Setup {
             clients: clients.collect(),
             integrations: integrations.collect(),
             calls_per_minute: calls_per_minute as usize,
+            analytics_lag: ANALYTICS_LAG,
             ..GenesysSetup::default()
         },
         line: LineSetup {

@@ -183,6 +183,7 @@ table! {
     EGRESS_CALLS = Counter "naru_egress_calls_total" ["destination", "verdict"] "Calls that carry a message, by what came of them";
     EGRESS_DELIVERIES = Counter "naru_egress_deliveries_total" ["destination", "status"] "Messages finished, by how";
     EGRESS_DEAD_LETTERS = Counter "naru_egress_dead_letters_total" ["destination", "reason"] "Messages given up, by reason";
+    EGRESS_DEAD_LETTERS_CUT = Counter "naru_egress_dead_letters_cut_total" ["destination"] "Dead letters without detail or value, because they were too large";
     EGRESS_OURS = Histogram "naru_egress_ours_seconds" ["destination"] "From receipt by ingress to the first call" in SECONDS;
     EGRESS_PLATFORM = Histogram "naru_egress_platform_seconds" ["destination"] "From a call to its answer" in SECONDS;
     EGRESS_LANES = Gauge "naru_egress_lanes" ["destination"] "Conversations with a message on its way";

@@ -1,11 +1,12 @@
-//! The tries of one message: permission, call, verdict, wait, and what settles a doubt.
+//! The tries of one message: permission, call, verdict, wait, and what becomes of a doubt.
 
 use std::time::Duration;
 
+use runtime::config::InDoubt;
 use schemas::{Delivery, DeliveryStatus, Reason};
-use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
+use super::doubt::Doubt;
 use super::{Courier, Ended, Job};
 use crate::endpoint::Endpoint;
 use crate::outbox::{Destination, Message};
@@ -13,8 +14,13 @@ use crate::platform::{Answer, Outcome, Request, Verdict, genesys, line};
 use crate::retry::RETRY_AFTER_MAX;
 use crate::seam::{Addresses, Earlier, Sink};
 
-/// How often a doubt is asked about: absent must be said twice.
-const ASKS: u32 = 2;
+/// How much later than the time for a whole call an announced call has ended, in ms: time to write the announcement.
+/// What takes longer is announced again.
+const AHEAD_MS: i64 = 2_000;
+
+/// How long the end of an earlier owner's call is waited for at most, whatever its clock said: the longest time for a
+/// call that can be configured, and some more.
+const LONGEST_CALL: Duration = Duration::from_secs(330);
 
 /// The tries of one message.
 pub(super) struct Trip<'a, S, A> {
@@ -27,25 +33,15 @@ pub(super) struct Trip<'a, S, A> {
     pub(super) retries: u32,
     /// An earlier call may have arrived.
     pub(super) doubted: bool,
-}
-
-/// What came of asking about a doubt.
-enum Doubt {
-    /// The platform has it, under this id.
-    Found(String),
-    /// It said twice that it has not.
-    Absent,
-    /// There is nobody to ask: the conversation is not known.
-    Unknown,
-    /// No answer within the life of the message.
-    Unanswered,
+    /// It was sent again without knowing whether it had arrived.
+    pub(super) possibly_twice: bool,
 }
 
 impl<S: Sink, A: Addresses> Trip<'_, S, A> {
     /// Tries until the last word is written.
     pub(super) async fn run(mut self, request: &Request) -> Result<(), Ended> {
-        if let Some(Earlier::Started(at)) = self.job.earlier
-            && let Some(end) = self.inherit(at).await?
+        if let Some(Earlier::Started { at, deadline }) = self.job.earlier
+            && let Some(end) = self.inherit(at, deadline).await?
         {
             return self.end(end).await;
         }
@@ -57,35 +53,35 @@ impl<S: Sink, A: Addresses> Trip<'_, S, A> {
         }
     }
 
-    /// An earlier owner may have sent it. Its call ends by the time-out; only then can the platform be asked.
-    async fn inherit(&mut self, at: i64) -> Result<Option<End>, Ended> {
+    /// An earlier owner may have sent it. LINE knows it by its retry key, while it keeps that; Genesys can be asked once
+    /// the owner's call has ended.
+    async fn inherit(&mut self, at: i64, deadline: Option<i64>) -> Result<Option<End>, Ended> {
         let settings = &self.courier.settings;
-        if self.age() >= settings.schedule.give_up_after {
-            return Ok(Some(End::Dead(Reason::Expired, "tried before, and now too old".into())));
-        }
         if self.courier.destination == Destination::Line {
-            return Ok(None);
+            let is_too_old = self.age() >= settings.schedule.give_up_after;
+            let end = || End::Dead(Reason::Expired, "tried before, and now too old".into());
+            return Ok(is_too_old.then(end));
         }
-        let since = Duration::from_millis(u64::try_from(self.courier.clock.now_ms() - at).unwrap_or(0));
+        let call_ms = i64::try_from(settings.call_timeout.as_millis()).unwrap_or(i64::MAX);
+        let ends = deadline.unwrap_or_else(|| at.saturating_add(call_ms).saturating_add(AHEAD_MS));
+        let left = u64::try_from(ends.saturating_sub(self.courier.clock.now_ms())).unwrap_or(0);
         let _waits = self.courier.waits(self.job);
-        self.job.lease.wait(sleep(settings.call_timeout.saturating_sub(since))).await?;
+        self.job.lease.wait(sleep(Duration::from_millis(left).min(LONGEST_CALL))).await?;
         self.settle(None).await
     }
 
-    /// The call that carries the message. The first one is announced in `deliveries`, so that another owner knows
-    /// that it may have been made.
+    /// The call that carries the message.
     async fn send(&mut self, request: &Request) -> Result<Outcome, Ended> {
-        let announced = self.attempt > 0;
         self.attempt += 1;
         self.delivery.attempt = i32::try_from(self.attempt).unwrap_or(i32::MAX);
-        let outcome = self.call(request, !announced).await?;
+        let outcome = self.call(request, true).await?;
         self.delivery.http_status = outcome.as_ref().ok().map(|answer| i32::from(answer.status));
         self.delivery.correlation_id = outcome.as_ref().ok().and_then(Answer::correlation_id);
         Ok(outcome)
     }
 
     /// Any call under the endpoint's limit.
-    async fn call(&mut self, request: &Request, announce: bool) -> Result<Outcome, Ended> {
+    pub(super) async fn call(&mut self, request: &Request, carries: bool) -> Result<Outcome, Ended> {
         let (courier, lease, endpoint) = (self.courier, &self.job.lease, self.endpoint);
         let (slot, waited) = lease.wait(endpoint.limit.acquire()).await?;
         if waited {
@@ -94,13 +90,12 @@ impl<S: Sink, A: Addresses> Trip<'_, S, A> {
         // The token after the slot: one that was good before a minute's wait may be refused by now.
         let leave = lease.wait(endpoint.leave()).await?;
         let _one_of = lease.wait(courier.calls.acquire()).await?;
-        if announce {
-            courier
-                .record(self.job, Delivery { status: DeliveryStatus::Started, ..self.delivery.clone() })
-                .await?;
+        if carries {
+            self.announce().await?;
+        } else {
+            lease.may_call().await?;
         }
-        lease.may_call().await?;
-        if announce {
+        if carries && self.attempt == 1 {
             self.delivery.ours_ms = Some(courier.clock.now_ms() - self.message.about().received);
         }
         let running = courier.meters.in_flight();
@@ -119,6 +114,25 @@ impl<S: Sink, A: Addresses> Trip<'_, S, A> {
             endpoint.limit.rest(rest.min(RETRY_AFTER_MAX));
         }
         Ok(outcome)
+    }
+
+    /// Says in `deliveries` that a call may be made, and until when it has ended: another owner asks only then. For
+    /// LINE the first call is enough. Ready when the call may go out.
+    async fn announce(&mut self) -> Result<(), Ended> {
+        let (courier, lease) = (self.courier, &self.job.lease);
+        let call_ms = i64::try_from(courier.settings.call_timeout.as_millis()).unwrap_or(i64::MAX);
+        loop {
+            lease.may_call().await?;
+            // Anew after each wait: a call that would end later than it says is announced again.
+            let ends = courier.clock.now_ms().saturating_add(call_ms);
+            let covers = |deadline| courier.destination == Destination::Line || ends <= deadline;
+            if self.delivery.deadline.is_some_and(covers) {
+                return Ok(());
+            }
+            self.delivery.deadline = Some(ends.saturating_add(AHEAD_MS));
+            let started = Delivery { status: DeliveryStatus::Started, ..self.delivery.clone() };
+            courier.record(self.job, started).await?;
+        }
     }
 
     /// What to do after a call; none to send again.
@@ -141,7 +155,7 @@ impl<S: Sink, A: Addresses> Trip<'_, S, A> {
         match verdict {
             Verdict::Delivered { platform_id, conversation } => {
                 if let Some(conversation) = conversation {
-                    self.courier.conversations.set(self.message.about().person, &conversation);
+                    self.joined(conversation);
                 }
                 Ok(Some(End::Delivered(platform_id)))
             }
@@ -172,88 +186,48 @@ impl<S: Sink, A: Addresses> Trip<'_, S, A> {
     /// Finds out whether the platform has the message. None to send (again).
     async fn settle(&mut self, after: Option<Duration>) -> Result<Option<End>, Ended> {
         self.doubted = true;
-        match self.ask_twice().await? {
-            Doubt::Found(id) => {
-                self.courier.meters.doubt("found");
-                Ok(Some(End::Delivered(Some(id).filter(|id| !id.is_empty()))))
+        let doubt = self.ask().await?;
+        self.courier.meters.doubt(doubt.label());
+        match doubt {
+            Doubt::Found { id, conversation } => {
+                self.joined(conversation);
+                Ok(Some(End::Delivered(id)))
             }
-            Doubt::Absent => {
-                self.courier.meters.doubt("absent");
-                self.pause(after, Reason::Expired).await
-            }
+            Doubt::Absent => self.pause(after, Reason::Expired).await,
             Doubt::Unanswered => {
-                self.courier.meters.doubt("unanswered");
                 Ok(Some(End::Dead(Reason::InDoubt, format!("unanswered after {} calls", self.attempt))))
             }
-            Doubt::Unknown => {
-                self.courier.meters.doubt("unknown");
-                let end = self.pause(after, Reason::InDoubt).await?;
-                if end.is_none() {
-                    self.courier.meters.possibly_twice();
-                    tracing::warn!(
-                        destination = self.courier.destination.name(),
-                        account = self.delivery.account,
-                        identity = self.delivery.identity,
-                        "sent again without knowing whether it had arrived"
-                    );
-                }
-                Ok(end)
-            }
+            Doubt::Unknown => match self.courier.settings.in_doubt {
+                InDoubt::Hold => Ok(Some(End::Dead(Reason::InDoubt, "held: it may have arrived".into()))),
+                InDoubt::Send => self.send_in_doubt(after).await,
+            },
         }
     }
 
-    async fn ask_twice(&mut self) -> Result<Doubt, Ended> {
-        let Some(conversation) = self.courier.conversations.of(self.message.about().person) else {
-            return Ok(Doubt::Unknown);
-        };
-        let Message::Genesys(message) = self.message else { return Ok(Doubt::Unknown) };
-        for _ in 0..ASKS {
-            let waits = self.courier.waits(self.job);
-            self.job.lease.wait(sleep(self.courier.settings.ask_after)).await?;
-            drop(waits);
-            let Some(listed) = self.question(&genesys::ask_conversation(&conversation)).await? else {
-                return Ok(Doubt::Unanswered);
-            };
-            let ids = genesys::message_ids(&listed);
-            if ids.is_empty() {
-                continue;
-            }
-            let Some(bulk) = self.question(&genesys::ask_messages(&conversation, &ids)).await? else {
-                return Ok(Doubt::Unanswered);
-            };
-            if let Some(id) = genesys::find(&bulk, &message.message_id) {
-                return Ok(Doubt::Found(id));
-            }
+    /// Lets a message be sent again that may have arrived.
+    async fn send_in_doubt(&mut self, after: Option<Duration>) -> Result<Option<End>, Ended> {
+        let end = self.pause(after, Reason::InDoubt).await?;
+        if end.is_none() && !std::mem::replace(&mut self.possibly_twice, true) {
+            self.courier.meters.possibly_twice();
+            tracing::warn!(
+                destination = self.courier.destination.name(),
+                account = self.delivery.account,
+                identity = self.delivery.identity,
+                "sent again without knowing whether it had arrived"
+            );
         }
-        Ok(Doubt::Absent)
+        Ok(end)
     }
 
-    /// Asks until there is an answer, which is null where the platform knows nothing of what was asked; none when the
-    /// message is too old to be sent again anyway.
-    async fn question(&mut self, request: &Request) -> Result<Option<Value>, Ended> {
-        for retry in 0.. {
-            let outcome = self.call(request, false).await?;
-            let after = match &outcome {
-                Ok(answer) if (200..300).contains(&answer.status) => return Ok(Some(answer.json())),
-                Ok(answer) if answer.status == 404 => return Ok(Some(Value::Null)),
-                Ok(answer) if answer.status == 401 => continue,
-                Ok(answer) => answer.retry_after(),
-                Err(_) => None,
-            };
-            let settings = &self.courier.settings;
-            let Some(delay) =
-                settings.schedule.next(retry, (settings.chance)(), after, self.age(), self.is_fresh())
-            else {
-                break;
-            };
-            let _waits = self.courier.waits(self.job);
-            self.job.lease.wait(sleep(delay)).await?;
-        }
-        Ok(None)
+    /// The person's messages go to this conversation.
+    fn joined(&mut self, conversation: String) {
+        self.courier.conversations.set(self.message.about().person, &conversation);
+        self.delivery.conversation_id = Some(conversation);
     }
 
     /// Writes the last word.
-    async fn end(self, end: End) -> Result<(), Ended> {
+    async fn end(mut self, end: End) -> Result<(), Ended> {
+        self.delivery.deadline = None;
         match end {
             End::Delivered(platform_id) => {
                 let delivery = Delivery { status: DeliveryStatus::Delivered, platform_id, ..self.delivery };
@@ -264,12 +238,12 @@ impl<S: Sink, A: Addresses> Trip<'_, S, A> {
     }
 
     /// Whether no earlier owner has tried it.
-    fn is_fresh(&self) -> bool {
+    pub(super) fn is_fresh(&self) -> bool {
         self.job.earlier.is_none()
     }
 
     /// How old the message is since its receipt.
-    fn age(&self) -> Duration {
+    pub(super) fn age(&self) -> Duration {
         let ms = self.courier.clock.now_ms() - self.message.about().received;
         Duration::from_millis(u64::try_from(ms).unwrap_or(0))
     }

@@ -1,4 +1,4 @@
-//! Genesys Cloud Open Messaging: message → request, outcome → verdict, and the two questions that settle a doubt.
+//! Genesys Cloud Open Messaging: message → request, outcome → verdict, and the questions that settle a doubt.
 
 use std::time::Duration;
 
@@ -95,6 +95,15 @@ pub fn message_ids(conversation: &Value) -> Vec<String> {
     messages.iter().rev().take(NEWEST).map(|(_, id)| (*id).to_owned()).collect()
 }
 
+/// Whether the conversation goes on: whatever arrived since then has joined it. One that has ended says less, because
+/// a message may have begun another one.
+#[must_use]
+pub fn is_live(conversation: &Value) -> bool {
+    let has_ended = |p: &Value| matches!(p["state"].as_str(), Some("disconnected" | "terminated"));
+    let mut participants = conversation["participants"].as_array().into_iter().flatten();
+    participants.any(|p| p["purpose"].as_str().is_none_or(|purpose| purpose == "customer") && !has_ended(p))
+}
+
 /// Second question: what do these messages say about their origin?
 #[must_use]
 pub fn ask_messages(conversation: &str, ids: &[String]) -> Request {
@@ -108,6 +117,55 @@ pub fn find(bulk: &Value, message_id: &str) -> Option<String> {
     let entities = bulk["entities"].as_array()?;
     let found = entities.iter().find(|entity| entity["providerMessageId"] == message_id)?;
     Some(code_at(found, "/id").unwrap_or_default())
+}
+
+/// How long before now a conversation may have begun that analytics is asked for, in ms: longer than a message joins
+/// the conversation before it (three days by default).
+const SEARCH_BACK_MS: i64 = 7 * 86_400_000;
+
+/// How far the platform's clock may be ahead of ours in that question, in ms.
+const SEARCH_AHEAD_MS: i64 = 5 * 60_000;
+
+/// How many of a person's conversations are looked at, the newest first.
+const SEARCHED: usize = 3;
+
+/// The question where the conversation is not known: which conversations has this person? `remote` and `addressFrom`
+/// are both asked for, because it is not published which of them holds the sender of an open message.
+#[must_use]
+pub fn ask_analytics(message: &ToGenesys, now: i64) -> Request {
+    let interval = format!("{}/{}", iso_time(now - SEARCH_BACK_MS), iso_time(now + SEARCH_AHEAD_MS));
+    let is = |dimension: &str, value: &str| json!({"dimension": dimension, "value": value});
+    let body = json!({
+        "interval": interval,
+        "order": "desc",
+        "orderBy": "conversationStart",
+        "segmentFilters": [
+            {"type": "and", "predicates": [is("mediaType", "message"), is("messageType", "open")]},
+            {"type": "or", "predicates": [is("addressFrom", &message.person), is("remote", &message.person)]},
+        ],
+        "paging": {"pageSize": 25, "pageNumber": 1},
+    });
+    Request::json(Method::POST, "/api/v2/analytics/conversations/details/query".into(), &body)
+}
+
+/// The conversations of the message's person over its integration, the newest first, out of the answer.
+#[must_use]
+pub fn conversations(found: &Value, message: &ToGenesys) -> Vec<String> {
+    let is_ours = |session: &Value| {
+        let from = ["addressFrom", "remote"].iter().any(|key| session[*key] == message.person.as_str());
+        from && session["addressTo"].as_str().is_none_or(|to| to == message.integration)
+    };
+    let sessions =
+        |participant: &Value| participant["sessions"].as_array().into_iter().flatten().any(is_ours);
+    let mut ours: Vec<(&str, &str)> = found["conversations"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|c| c["participants"].as_array().into_iter().flatten().any(sessions))
+        .filter_map(|c| Some((c["conversationStart"].as_str().unwrap_or(""), c["conversationId"].as_str()?)))
+        .collect();
+    ours.sort_unstable();
+    ours.iter().rev().take(SEARCHED).map(|(_, id)| (*id).to_owned()).collect()
 }
 
 /// `yyyy-MM-ddTHH:mm:ss.mmmZ` of a time in ms since 1970 (UTC), as `channel.time` wants it.
@@ -292,6 +350,46 @@ mod tests {
             ask_messages("c/1", &["a".into()]).path,
             "/api/v2/conversations/messages/c%2F1/messages/bulk"
         );
+    }
+
+    #[test]
+    fn a_conversation_is_live_while_its_customer_is() {
+        let conversation =
+            |purpose: &str, state: &str| json!({"participants": [{"purpose": purpose, "state": state}]});
+        for (purpose, state, live) in [
+            ("customer", "connected", true),
+            ("customer", "alerting", true),
+            ("customer", "disconnected", false),
+            ("customer", "terminated", false),
+            ("agent", "connected", false),
+        ] {
+            assert_eq!(is_live(&conversation(purpose, state)), live, "{purpose} {state}");
+        }
+        assert!(!is_live(&Value::Null), "nobody knows it");
+        let again = json!({"participants": [
+            {"purpose": "customer", "state": "disconnected"}, {"purpose": "customer", "state": "connected"},
+        ]});
+        assert!(is_live(&again), "it was joined again");
+    }
+
+    #[test]
+    fn analytics_is_asked_for_the_person_and_only_her_conversations_count() {
+        let message = message();
+        let request = ask_analytics(&message, 1_790_910_245_678);
+        assert_eq!(request.path, "/api/v2/analytics/conversations/details/query");
+        let body: Value = serde_json::from_slice(&request.body.unwrap()).unwrap();
+        assert_eq!(body["interval"], "2026-09-25T03:04:05.678Z/2026-10-02T03:09:05.678Z");
+        assert_eq!(body["segmentFilters"][1]["predicates"][1]["value"], message.person.as_str());
+        let entry = |id: &str, start: &str, session: Value| json!({"conversationId": id, "conversationStart": start, "participants": [{"sessions": [session]}]});
+        let (person, ours) = (message.person.as_str(), message.integration.as_str());
+        let found = json!({"conversations": [
+            entry("older", "2026-10-01T00:00:00.000Z", json!({"addressFrom": person, "addressTo": ours})),
+            entry("other-person", "2026-10-02T03:00:00.000Z", json!({"remote": "somebody", "addressTo": ours})),
+            entry("newest", "2026-10-02T00:00:00.000Z", json!({"remote": person})),
+            entry("other-integration", "2026-10-02T00:00:00.000Z", json!({"remote": person, "addressTo": "x"})),
+        ]});
+        assert_eq!(conversations(&found, &message), ["newest", "older"]);
+        assert!(conversations(&json!({}), &message).is_empty());
     }
 
     #[test]

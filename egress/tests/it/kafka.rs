@@ -13,7 +13,7 @@ use rdkafka::producer::{DefaultProducerContext, FutureProducer, FutureRecord};
 use rdkafka::{Offset, TopicPartitionList};
 use runtime::config::Config;
 use runtime::registry::Framings;
-use runtime::{Readiness, Shutdown};
+use runtime::{Readiness, Secret, Shutdown};
 use schemas::{Codec, Delivery, DeliveryStatus, Framing, Topic, header};
 use standins::{Fault, Kind};
 use tokio::task::JoinHandle;
@@ -234,4 +234,91 @@ async fn partitions_change_hands_under_load_and_each_message_arrives_once_in_ord
     assert_eq!(by_person(arrived), by_person(sent.clone()));
     let pushed = line.received().after(0).into_iter().map(|m| (m.user, m.text));
     assert_eq!(by_person(pushed), by_person(sent.into_iter().map(|(person, text)| (address(&person), text))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_between_a_call_and_its_answer_sends_nothing_twice_and_loses_nothing() {
+    let platforms = platforms(|_| {}).await;
+    let mut config = config(platforms.address);
+    config.egress.call_timeout = Duration::from_secs(1);
+    config.egress.ask_for = Duration::from_secs(60);
+    let broker = broker(config);
+    let (genesys, line) = (platforms.standins.genesys(), platforms.standins.line());
+    let to_genesys = |n, person: &'static str, text: &'static str| {
+        let broker = &broker;
+        async move { broker.put("naru.outbox.genesys", n, person, &to_genesys(n, person, text)).await }
+    };
+    let (_, _, first) = broker.serve();
+    to_genesys(0, "known", "1").await;
+    to_genesys(2, "absent", "1").await;
+    until("the first messages", Duration::from_secs(40), || genesys.received().len() == 2).await;
+    let delivered = |count: usize| {
+        let all = broker.deliveries("naru.deliveries.genesys");
+        all.iter().filter(|d| d.status == DeliveryStatus::Delivered).count() >= count
+    };
+    until("their records", Duration::from_secs(10), || delivered(2)).await;
+    // Each of these is begun and has no end: its answer waits or was cut, and then the process dies.
+    genesys.set_faults(vec![Fault::next(1, "/inbound/", Kind::DelayAfterMs { ms: 20_000 })]);
+    to_genesys(4, "known", "2").await;
+    until("a call without an answer", Duration::from_secs(10), || genesys.received().len() == 3).await;
+    genesys.set_faults(vec![Fault::next(1, "/inbound/", Kind::ResetAfter)]);
+    to_genesys(6, "new", "1").await;
+    until("a call whose answer is cut", Duration::from_secs(10), || genesys.received().len() == 4).await;
+    genesys.set_faults(vec![Fault::next(1, "/inbound/", Kind::ResetBefore)]);
+    to_genesys(8, "absent", "2").await;
+    until("a call that is cut", Duration::from_secs(10), || genesys.faults_hit() == 1).await;
+    line.set_faults(vec![Fault::next(1, "/push", Kind::DelayAfterMs { ms: 20_000 })]);
+    broker.put("naru.outbox.line", 0, "p", &to_line(0, "th", "p", "1")).await;
+    until("a push without an answer", Duration::from_secs(10), || line.received().len() == 1).await;
+    first.abort();
+    assert!(first.await.unwrap_err().is_cancelled());
+
+    for (n, person) in [(10, "known"), (12, "new"), (14, "absent")] {
+        to_genesys(n, person, "3").await;
+    }
+    broker.put("naru.outbox.line", 2, "p", &to_line(2, "th", "p", "2")).await;
+    let (shutdown, _, second) = broker.serve();
+    until("all messages", Duration::from_secs(60), || {
+        genesys.received().len() >= 8 && line.received().len() >= 2
+    })
+    .await;
+    until("their records", Duration::from_secs(10), || delivered(8)).await;
+    shutdown.trigger();
+    second.await.unwrap().unwrap();
+    let arrived = by_person(genesys.received().after(0).into_iter().map(|m| (m.conversation, m.text)));
+    let expected =
+        [("known", ["1", "2", "3"].as_slice()), ("new", &["1", "3"]), ("absent", &["1", "2", "3"])];
+    let expected = expected
+        .iter()
+        .flat_map(|(person, texts)| texts.iter().map(|text| ((*person).to_owned(), (*text).to_owned())));
+    assert_eq!(arrived, by_person(expected), "each once, in order");
+    let pushed: Vec<_> = line.received().after(0).into_iter().map(|m| m.text).collect();
+    assert_eq!(pushed, ["1", "2"], "by the retry key");
+    assert_eq!(line.stats().repeated_keys, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_that_is_too_large_leaves_its_value_and_keeps_its_place() {
+    let platforms = platforms(|_| {}).await;
+    let mut broker = broker(config(platforms.address));
+    broker.put("naru.outbox.line", 0, "p", &vec![b'x'; 5_000]).await;
+    broker.put("naru.outbox.line", 2, "p", &to_line(2, "th", "p", "1")).await;
+    broker.config.kafka.properties.insert("message.max.bytes".into(), Secret::new("2000"));
+    let line = platforms.standins.line().received();
+    let (shutdown, _, service) = broker.serve();
+    until("the message behind it", Duration::from_secs(40), || line.len() == 1).await;
+    shutdown.trigger();
+    service.await.unwrap().unwrap();
+    let dead = broker.read("naru.dead-letters");
+    assert_eq!(dead.len(), 1);
+    assert_eq!((dead[0].key(), dead[0].payload()), (Some(&b"p"[..]), None));
+    let headers = dead[0].headers().unwrap();
+    let of = |name: &str| {
+        let found = headers.iter().find(|header| header.key == name).unwrap();
+        String::from_utf8(found.value.unwrap().to_vec()).unwrap()
+    };
+    assert_eq!(
+        (of(header::DEAD_TOPIC), of(header::DEAD_PARTITION), of(header::DEAD_OFFSET)),
+        ("naru.outbox.line".into(), "0".into(), "0".into())
+    );
 }

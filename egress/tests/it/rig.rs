@@ -8,6 +8,7 @@ use std::time::Duration;
 use egress::courier::{Courier, Parts};
 use egress::endpoint::{Endpoints, Settings};
 use egress::frontier::Note;
+use egress::history::History;
 use egress::http::Http;
 use egress::outbox::Destination;
 use egress::progress::Progress;
@@ -108,6 +109,7 @@ pub(crate) fn config(address: SocketAddr) -> Config {
         call_timeout = "5s"
         retry_delays = ["20ms", "40ms", "80ms"]
         retry_cap = "500ms"
+        ask_for = "400ms"
         [identity]
         key = "0123456789abcdef0123456789abcdef"
         [genesys.main]
@@ -183,11 +185,12 @@ impl Addresses for Book {
 
 /// An engine with one partition, 0.
 pub(crate) struct Rig {
+    history: History,
     pub(crate) results: Results,
     pub(crate) progress: Progress,
     pub(crate) lease: Lease,
     inputs: mpsc::UnboundedSender<Input>,
-    _engine: JoinHandle<Result<(), String>>,
+    engine: JoinHandle<Result<(), String>>,
     next: i64,
 }
 
@@ -201,6 +204,18 @@ pub(crate) fn settings(config: &Config) -> Settings {
 }
 
 pub(crate) fn rig(destination: Destination, config: &Config, settings: Settings) -> Rig {
+    rig_after(destination, config, settings, &[])
+}
+
+/// The rig of a new owner whose predecessor wrote `deliveries`.
+pub(crate) fn rig_after(
+    destination: Destination,
+    config: &Config,
+    settings: Settings,
+    deliveries: &[Delivery],
+) -> Rig {
+    let mut history = History::default();
+    deliveries.iter().for_each(|delivery| history.learn(delivery, runtime::clock::now_ms()));
     let http = Http::new(settings.call_timeout).unwrap();
     let progress = Progress::new(config.egress.window);
     let results = Results::default();
@@ -221,8 +236,10 @@ pub(crate) fn rig(destination: Destination, config: &Config, settings: Settings)
     let pulse = Pulse::new(Duration::from_secs(3600));
     let lease = Lease::new(pulse);
     progress.open(0, Note::default(), 0);
-    inputs.send(Input::Assigned { partition: 0, lease: lease.clone(), calls: vec![] }).ok().unwrap();
-    Rig { results, progress, lease, inputs, _engine: engine, next: 0 }
+    let conversations = history.take_conversations();
+    let assigned = Input::Assigned { partition: 0, lease: lease.clone(), calls: vec![], conversations };
+    inputs.send(assigned).ok().unwrap();
+    Rig { history, results, progress, lease, inputs, engine, next: 0 }
 }
 
 impl Rig {
@@ -244,6 +261,18 @@ impl Rig {
     pub(crate) fn put_genesys(&mut self, person: &str, text: &str) -> i64 {
         let payload = to_genesys(self.next, person, text);
         self.put(person, Some(payload), None)
+    }
+
+    /// Reads a record again that the predecessor had read.
+    pub(crate) fn put_again(&mut self, n: i64, person: &str, text: &str) -> i64 {
+        let earlier = self.history.of(&identity(n));
+        self.put(person, Some(to_genesys(n, person, text)), earlier)
+    }
+
+    /// Ends the engine as a crash does; what it had written to `deliveries`.
+    pub(crate) fn crash(self) -> Vec<Delivery> {
+        self.engine.abort();
+        self.results.with(|c| c.deliveries.iter().map(|(_, delivery)| delivery.clone()).collect())
     }
 
     pub(crate) fn put_line(&mut self, account: &str, person: &str, text: &str) -> i64 {

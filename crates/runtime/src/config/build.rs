@@ -6,8 +6,8 @@ use super::reader::Reader;
 use super::schema::REGIONS;
 use super::value::{NAME_RULE, is_name};
 use super::{
-    Admin, Config, Egress, GenesysClient, Guarantee, Identity, Ingress, Kafka, LineAccount, Processors, Spool,
-    Tls,
+    Admin, Config, Egress, GenesysClient, Guarantee, Identity, InDoubt, Ingress, Kafka, LineAccount,
+    Processors, Spool, Tls,
 };
 
 pub(super) fn config(r: &mut Reader<'_>) -> Config {
@@ -89,6 +89,11 @@ fn egress(r: &mut Reader<'_>) -> Egress {
         retry_delays: r.durations(&["egress", "retry_delays"]),
         retry_cap: r.duration(&["egress", "retry_cap"]),
         give_up_after: r.duration(&["egress", "give_up_after"]),
+        ask_for: r.duration(&["egress", "ask_for"]),
+        in_doubt: match r.text(&["egress", "in_doubt"]).as_str() {
+            "hold" => InDoubt::Hold,
+            _ => InDoubt::Send,
+        },
     }
 }
 

@@ -201,6 +201,19 @@ pub struct Egress {
     pub retry_cap: Duration,
     /// Age at which a message that could not be sent becomes a dead letter; below LINE's 24 h for retry keys.
     pub give_up_after: Duration,
+    /// How long Genesys's analytics are asked for a message that may have arrived in an unknown conversation, ms.
+    pub ask_for: Duration,
+    /// What becomes of it then.
+    pub in_doubt: InDoubt,
+}
+
+/// What becomes of a message of which nobody can say whether Genesys has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InDoubt {
+    /// It is sent again, and may be there twice.
+    Send,
+    /// It becomes a dead letter, and may be missing.
+    Hold,
 }
 
 /// `[identity]`: how a person's GUID is made.

@@ -219,6 +219,10 @@ static SCHEMA: &[Field] = &[
         "Longest delay between retries"),
     row("egress.give_up_after", Duration { min: S, max: 23 * H }, Value(r#""23h""#), "",
         "Age at which a message that could not be sent becomes a dead letter; below LINE's 24 h for retry keys"),
+    row("egress.ask_for", Duration { min: 0, max: H }, Value(r#""60s""#), "",
+        "How long analytics, which lag, are asked for a message in doubt whose conversation is unknown"),
+    row("egress.in_doubt", Choice(&["send", "hold"]), Value(r#""send""#), "",
+        "What then: send it again, perhaps twice, or make it a dead letter"),
 
     row("identity.key", Secret { min: (32, "give at least 32, as `openssl rand -hex 32` does") }, Required,
         r#"{ env = "IDENTITY_KEY" }"#,

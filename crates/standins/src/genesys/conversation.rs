@@ -15,6 +15,8 @@ pub(crate) struct Conversations {
     by_id: BTreeMap<String, Conversation>,
     by_person: BTreeMap<(String, String), String>,
     conversation_of_message: BTreeMap<String, String>,
+    /// How many conversations of a person have ended.
+    ended: BTreeMap<(String, String), usize>,
     last: Option<(String, String)>,
 }
 
@@ -22,6 +24,8 @@ pub(crate) struct Conversations {
 struct Conversation {
     integration: String,
     person: String,
+    started: u64,
+    ended: Option<u64>,
     messages: Vec<Message>,
 }
 
@@ -35,19 +39,32 @@ struct Message {
     normalized: Value,
 }
 
+/// A conversation as analytics shows it.
+pub(crate) struct Shown<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) integration: &'a str,
+    pub(crate) person: &'a str,
+    pub(crate) participant: String,
+    pub(crate) started: u64,
+    pub(crate) ended: Option<u64>,
+}
+
 impl Conversations {
     /// Adds a customer's message; the id of the conversation that it joined.
     pub(crate) fn take_in(&mut self, integration: &str, message: &Inbound, id: &str, now: u64) -> String {
         let person = (integration.to_owned(), message.from_id.clone());
+        let ended = self.ended.get(&person).map_or(String::new(), usize::to_string);
         let conversation_id = self
             .by_person
             .entry(person.clone())
-            .or_insert_with(|| uuid(digest(&["conversation", integration, &message.from_id])))
+            .or_insert_with(|| uuid(digest(&["conversation", integration, &message.from_id, &ended])))
             .clone();
         self.last = Some(person);
         let conversation = self.by_id.entry(conversation_id.clone()).or_insert_with(|| Conversation {
             integration: integration.to_owned(),
             person: message.from_id.clone(),
+            started: now,
+            ended: None,
             messages: Vec::new(),
         });
         conversation.messages.push(Message {
@@ -84,6 +101,29 @@ impl Conversations {
         }
     }
 
+    /// Ends a person's conversation for good: her next message begins another one. False if there is none.
+    pub(crate) fn end(&mut self, integration: &str, person: &str, now: u64) -> bool {
+        let person = (integration.to_owned(), person.to_owned());
+        let Some(id) = self.by_person.remove(&person) else { return false };
+        if let Some(conversation) = self.by_id.get_mut(&id) {
+            conversation.ended = Some(now);
+        }
+        *self.ended.entry(person).or_default() += 1;
+        true
+    }
+
+    /// All conversations, as analytics shows them.
+    pub(crate) fn shown(&self) -> impl Iterator<Item = Shown<'_>> {
+        self.by_id.iter().map(|(id, conversation)| Shown {
+            id,
+            integration: &conversation.integration,
+            person: &conversation.person,
+            participant: customer(id),
+            started: conversation.started,
+            ended: conversation.ended,
+        })
+    }
+
     /// The conversation of a person of an integration.
     pub(crate) fn of(&self, integration: &str, person: &str) -> Option<&str> {
         self.by_person.get(&(integration.to_owned(), person.to_owned())).map(String::as_str)
@@ -113,14 +153,15 @@ impl Conversations {
                 })
                 .collect()
         };
+        let state = if conversation.ended.is_some() { "disconnected" } else { "connected" };
         let mut participants = vec![json!({
-            "id": uuid(digest(&["customer", id])), "purpose": "customer", "state": "connected",
+            "id": customer(id), "purpose": "customer", "state": state,
             "direction": "inbound", "type": "open", "messages": leg(false),
         })];
         let agent = leg(true);
         if !agent.is_empty() {
             participants.push(json!({
-                "id": uuid(digest(&["agent", id])), "purpose": "agent", "state": "connected",
+                "id": uuid(digest(&["agent", id])), "purpose": "agent", "state": state,
                 "direction": "inbound", "type": "open", "messages": agent,
             }));
         }
@@ -148,6 +189,10 @@ impl Conversations {
         let message = conversation.messages.iter().find(|message| message.id == message_id);
         message.map(|message| data(conversation, id, message)).ok_or_else(Error::not_found)
     }
+}
+
+fn customer(id: &str) -> String {
+    uuid(digest(&["customer", id]))
 }
 
 fn status(outbound: bool) -> &'static str {

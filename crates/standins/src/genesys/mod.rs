@@ -4,6 +4,7 @@
 //! `channel.messageId`, so a message that is sent twice is there twice.
 
 mod agent;
+mod analytics;
 mod conversation;
 mod error;
 mod inbound;
@@ -86,6 +87,8 @@ pub struct GenesysSetup {
     pub conversation_id_in_webhooks: bool,
     /// 10 s for an answer, 5 retries 5 s apart.
     pub webhook: Schedule,
+    /// How long analytics knows nothing of a conversation that has begun.
+    pub analytics_lag: Duration,
     /// Makes the ids; the same for the same seed.
     pub seed: u64,
 }
@@ -100,6 +103,7 @@ impl Default for GenesysSetup {
             max_body: 256 << 10,
             conversation_id_in_webhooks: true,
             webhook: Schedule { timeout: Duration::from_secs(10), retries: 5, gap: Duration::from_secs(5) },
+            analytics_lag: Duration::ZERO,
             seed: 0,
         }
     }
@@ -235,6 +239,13 @@ impl Genesys {
 
     /// Points the webhook of an integration elsewhere.
     pub fn set_webhook(&self, integration: &str, url: &str) {
+    /// Ends the conversation of a person, longer ago than messages would join it again: her next message begins
+    /// another one. False if she has none.
+    pub fn end_conversation(&self, integration: &str, person: &str) -> bool {
+        let now = self.clock.now_ms();
+        self.state().conversations.end(integration, person, now)
+    }
+
         self.state().webhook_urls.insert(integration.to_owned(), url.to_owned());
     }
 
@@ -325,6 +336,9 @@ impl Genesys {
             }
             ([conversation, "messages", "bulk"], &Method::POST) => {
                 let ids: Vec<String> = serde_json::from_slice(&call.body)
+        if call.path == "/api/v2/analytics/conversations/details/query" {
+            return self.analytics(call, now);
+        }
                     .map_err(|_| Error::bad_request("The request body is not an array of ids."))?;
                 self.state().conversations.bulk(conversation, &ids).map(|list| Answer::json(200, &list))
             }
@@ -351,6 +365,18 @@ impl Genesys {
         let mut state = self.state();
         let conversation_id = state.conversations.take_in(integration, &message, &id, now);
         self.ledger.record(|seq| Received {
+    fn analytics(&self, call: &Call, now: u64) -> Result<Answer, Error> {
+        if call.method != Method::POST {
+            return Err(Error::new(405, "method.not.allowed", "The method is not allowed for this path."));
+        }
+        if !call.is_json() {
+            return Err(Error::new(415, "unsupported.media.type", "The body must be application/json."));
+        }
+        let lag = u64::try_from(self.setup.analytics_lag.as_millis()).unwrap_or(u64::MAX);
+        let found = analytics::query(&call.body, &self.state().conversations, now, lag)?;
+        Ok(Answer::json(200, &found))
+    }
+
             seq,
             conversation: message.from_id.clone(),
             conversation_id: conversation_id.clone(),

@@ -270,3 +270,64 @@ async fn conversations_can_be_read() {
     assert_eq!(details["normalizedMessage"]["channel"]["messageId"], "line-2");
     assert_eq!(details["conversationId"], conversation);
 }
+
+#[tokio::test]
+async fn analytics_shows_a_conversation_after_its_lag_and_only_to_a_query_that_fits() {
+    let hand = Hand::new();
+    let mut setup = setup();
+    setup.genesys.analytics_lag = Duration::from_secs(3);
+    let bench = Bench::with_clock(setup, hand.clock()).await;
+    let token = bench.token().await;
+    let first = bench.inbound(&token, &open_text(GUID, "1", "x")).await.unwrap();
+    bench.inbound(&token, &open_text("another", "2", "x")).await.unwrap();
+    let bearer = format!("Bearer {token}");
+    let ask = async |predicates: Value, interval: &str| {
+        let body = json!({
+            "interval": interval, "order": "desc", "orderBy": "conversationStart",
+            "segmentFilters": [
+                {"type": "and", "predicates": [{"dimension": "messageType", "value": "open"}]},
+                {"type": "or", "predicates": predicates},
+            ],
+            "paging": {"pageSize": 25, "pageNumber": 1},
+        });
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        let path = "/api/v2/analytics/conversations/details/query";
+        bench.call(Method::POST, path, &headers, body.to_string()).await.unwrap()
+    };
+    let day = standins::parse_iso("2026-10-02T00:00:00.000Z").unwrap();
+    let start = crate::bench::START_MS;
+    let around = format!("{}/{}", standins::iso(start - 1_000), standins::iso(start + 60_000));
+    let her = json!([{"dimension": "remote", "value": GUID}, {"dimension": "addressFrom", "value": GUID}]);
+    assert_eq!(ask(her.clone(), &around).await.body, json!({}), "it lags");
+    hand.turn(3_000);
+    let got = ask(her.clone(), &around).await;
+    assert_eq!((got.status, &got.body["totalHits"]), (200, &json!(1)));
+    let shown = &got.body["conversations"][0];
+    assert_eq!(shown["conversationId"], first.body["conversationId"]);
+    let session = &shown["participants"][0]["sessions"][0];
+    assert_eq!((&session["addressFrom"], &session["addressTo"]), (&json!(GUID), &json!(INTEGRATION)));
+    let nobody = json!([{"dimension": "remote", "value": "nobody"}]);
+    assert_eq!(ask(nobody, &around).await.body, json!({}));
+    let long_ago = format!("{}/{}", standins::iso(day - 9 * 86_400_000), standins::iso(day - 8 * 86_400_000));
+    assert_eq!(ask(her.clone(), &long_ago).await.body, json!({}));
+    assert_eq!(ask(her.clone(), "yesterday").await.status, 400);
+    assert_eq!(ask(json!([{"dimension": "mood", "value": "x"}]), &around).await.status, 400);
+}
+
+#[tokio::test]
+async fn after_the_end_of_a_conversation_the_next_message_begins_another() {
+    let bench = Bench::start(setup()).await;
+    let token = bench.token().await;
+    let first = bench.inbound(&token, &open_text(GUID, "1", "x")).await.unwrap().body;
+    assert!(bench.standins.genesys().end_conversation(INTEGRATION, GUID));
+    assert!(!bench.standins.genesys().end_conversation(INTEGRATION, GUID), "it has ended");
+    let second = bench.inbound(&token, &open_text(GUID, "2", "y")).await.unwrap().body;
+    assert_ne!(first["conversationId"], second["conversationId"]);
+    let bearer = format!("Bearer {token}");
+    for (conversation, state) in [(first, "disconnected"), (second, "connected")] {
+        let path =
+            format!("/api/v2/conversations/messages/{}", conversation["conversationId"].as_str().unwrap());
+        let got = bench.call(Method::GET, &path, &[("authorization", &bearer)], "").await.unwrap();
+        assert_eq!(got.body["participants"][0]["state"], state);
+    }
+}
