@@ -1,4 +1,5 @@
-//! Processors that are killed under load: nothing is lost, nothing comes twice, and the order holds.
+//! Processors that are killed, and that share their partitions anew, under load: nothing is lost, nothing comes twice,
+//! and the order holds.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -24,6 +25,8 @@ const PLAN: PlanSettings = PlanSettings {
 };
 /// The processors are killed when so many messages have arrived.
 const KILLED_AT: [usize; 3] = [2_000, 7_000, 13_000];
+/// How often a second instance joins and leaves.
+const REBALANCES: usize = 10;
 /// The hold of both sources, ms: the configuration's default.
 const HOLD_MS: u64 = 2_000;
 /// From one kill to the next, at this rate and on a busy machine.
@@ -32,30 +35,42 @@ const IN_FLIGHT: usize = 128;
 
 /// 20,000 messages in both directions while the processors are killed with SIGKILL and started again.
 pub(crate) fn nothing_lost(stage: &mut Stage) -> Outcome {
-    play(stage, "kills", async |_stage, world| {
-        let _ingress = world.product.start(Service::Ingress, "ingress").await?;
-        let _egress = world.product.start(Service::Egress, "egress").await?;
-        let sends = plan(&PLAN);
-        let settings = DriveSettings {
-            seed: PLAN.seed,
-            account: account::LINE.to_owned(),
-            in_flight: IN_FLIGHT,
-            known_within: ARRIVES_WITHIN,
-        };
-        let (report, killed) =
-            tokio::join!(drive(&world.standins, &sends, settings), kill_and_restart(world));
-        let _processors = killed?;
-        expect(report.never_sent.is_empty(), format!("{} answers had nobody", report.never_sent.len()))?;
-        fence(world).await?;
+    play(stage, "kills", async |_stage, world| carry(world, &PLAN, kill_and_restart(world)).await)
+}
 
-        let result = audit(&report.messages, &arrivals(&world.standins), HOLD_MS);
-        let accepted = result.to_genesys.accepted + result.to_line.accepted;
-        expect(result.is_clean(), format!("{}\n{}", told(&result.to_genesys), told(&result.to_line)))?;
-        expect(
-            accepted == PLAN.messages as usize,
-            format!("only {accepted} were accepted: {:?}", report.tries),
-        )
-    })
+/// 12,000 messages in both directions while a second instance joins and leaves ten times.
+pub(crate) fn shared_anew_ten_times(stage: &mut Stage) -> Outcome {
+    let plan = PlanSettings { seed: 12_000, messages: 12_000, rate: 300.0, ..PLAN };
+    play(stage, "rebalances", async |_stage, world| carry(world, &plan, join_and_leave(world)).await)
+}
+
+/// Carries a plan through while the processors are disturbed, and audits what arrived. `disturbed` gives what runs on.
+async fn carry<T>(
+    world: &World,
+    plan_settings: &PlanSettings,
+    disturbed: impl Future<Output = Outcome<T>>,
+) -> Outcome {
+    let _ingress = world.product.start(Service::Ingress, "ingress").await?;
+    let _egress = world.product.start(Service::Egress, "egress").await?;
+    let sends = plan(plan_settings);
+    let settings = DriveSettings {
+        seed: plan_settings.seed,
+        account: account::LINE.to_owned(),
+        in_flight: IN_FLIGHT,
+        known_within: ARRIVES_WITHIN,
+    };
+    let (report, disturbed) = tokio::join!(drive(&world.standins, &sends, settings), disturbed);
+    let _processors = disturbed?;
+    expect(report.never_sent.is_empty(), format!("{} answers had nobody", report.never_sent.len()))?;
+    fence(world, plan_settings).await?;
+
+    let result = audit(&report.messages, &arrivals(&world.standins), HOLD_MS);
+    let accepted = result.to_genesys.accepted + result.to_line.accepted;
+    expect(result.is_clean(), format!("{}\n{}", told(&result.to_genesys), told(&result.to_line)))?;
+    expect(
+        accepted == plan_settings.messages as usize,
+        format!("only {accepted} were accepted: {:?}", report.tries),
+    )
 }
 
 /// An account in one line: a failed run may have thousands of messages to name.
@@ -86,16 +101,27 @@ async fn kill_and_restart(world: &World) -> Outcome<e2e::Running> {
     Ok(running)
 }
 
+/// Lets a second instance join the group and leave it, ten times; gives the first.
+async fn join_and_leave(world: &World) -> Outcome<e2e::Running> {
+    let running = world.product.start(Service::Processors, "processors").await?;
+    wait::until("the load to begin", ARRIVES_WITHIN, || async { (arrived(world) >= 500).then_some(()) })
+        .await?;
+    for _ in 0..REBALANCES {
+        world.product.start(Service::Processors, "second").await?.stop()?;
+    }
+    Ok(running)
+}
+
 fn arrived(world: &World) -> usize {
     world.standins.genesys().received().len() + world.standins.line().received().len()
 }
 
 /// One more message of every person, and one more answer to each: order holds in a conversation, so when these are
 /// there, whatever was still to come has come, a second copy too.
-async fn fence(world: &World) -> Outcome {
+async fn fence(world: &World, plan: &PlanSettings) -> Outcome {
     let (genesys, line) = (world.standins.genesys(), world.standins.line());
     let before = (genesys.received().len(), line.received().len());
-    let people: BTreeSet<String> = (0..PLAN.people).map(|person| user_id(PLAN.seed, person)).collect();
+    let people: BTreeSet<String> = (0..plan.people).map(|person| user_id(plan.seed, person)).collect();
     for person in &people {
         world.accepted(&world.text_of(person, "fence")).await?;
     }

@@ -2,9 +2,11 @@
 
 mod broker_faults;
 mod crossing;
+mod dead_letters;
 mod demo_stack;
 mod deploy;
 mod kills;
+mod replay;
 mod topics;
 
 use std::process::ExitCode;
@@ -22,7 +24,10 @@ fn main() -> ExitCode {
             row("dashboards_match_the_metrics", Needs::Nothing, deploy::dashboards_match_the_metrics),
             row("topics_are_made_once", Needs::Kafka, topics::made_once),
             row("a_message_crosses_both_ways", Needs::Kafka, crossing::both_ways),
+            row("a_dead_letter_is_its_record_with_its_place", Needs::Kafka, dead_letters::record_and_place),
+            row("a_replay_from_the_beginning_has_no_effect", Needs::Kafka, replay::without_effect),
             row("killed_processors_lose_nothing", Needs::Kafka, kills::nothing_lost),
+            row("rebalances_at_full_speed_lose_nothing", Needs::Kafka, kills::shared_anew_ten_times),
             row("the_demo_stack_carries_both_ways", Needs::Docker, demo_stack::carries_both_ways),
             // The broker is the shared one, so what breaks it comes last.
             row("ingress_refuses_without_a_broker", Needs::KafkaToBreak, broker_faults::ingress_refuses),

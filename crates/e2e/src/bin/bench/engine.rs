@@ -50,6 +50,7 @@ fn chain() -> Chain<processors::Message> {
         }],
         hold_line_ms: 2_000,
         hold_genesys_ms: 2_000,
+        hold_spooled_ms: 15_000,
         identity_key: b"a-key-of-the-benchmark-only-32-bytes".to_vec(),
         framings: Framings::SINGLE_OBJECT,
     };
