@@ -300,6 +300,9 @@ replication_factor = 1
 [ingress]
 listen = "127.0.0.1:{ingress}"
 
+[ingress.spool]
+dir = "{data}/spool"
+
 [processors]
 group = "{prefix}processors"
 data_dir = "{data}"
@@ -329,6 +332,3 @@ brand = "Shop"
 "#
     )
 }
-[ingress.spool]
-dir = "{data}/spool"
-
