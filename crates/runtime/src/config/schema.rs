@@ -235,7 +235,7 @@ static SCHEMA: &[Field] = &[
     row("genesys.<name>.login_url", Url, Absent, "",
         "Login host, where `region` does not say it"),
     row("genesys.<name>.client_id", Text, Required, r#""0a1b2c3d-0000-4000-8000-000000000001""#,
-        "OAuth client (client credentials) with the permission conversation:message:receive"),
+        "OAuth client (client credentials); its permissions stand in the README"),
     row("genesys.<name>.client_secret", ANY_SECRET, Required, r#"{ env = "GENESYS_CLIENT_SECRET" }"#,
         "Its secret"),
     row("genesys.<name>.calls_per_minute", Integer { min: 1, max: 1_000_000 }, Value("300"), "",
