@@ -141,6 +141,9 @@ impl Standins {
             (None, false) => self.line().answer(&call),
         };
         pause(delay_after_ms).await;
+        if reset_after && genesys && answer.status < 300 {
+            self.genesys().unanswered(&call);
+        }
         (!reset_after).then_some(answer)
     }
 

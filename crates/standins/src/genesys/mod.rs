@@ -170,6 +170,7 @@ pub struct Genesys {
 
 struct State {
     tokens: Tokens,
+    cut: Vec<String>,
     conversations: Conversations,
     webhook_urls: BTreeMap<String, String>,
     calls: u64,
@@ -186,6 +187,7 @@ impl Genesys {
     pub(crate) fn new(setup: GenesysSetup, clock: Clock) -> Self {
         let state = State {
             tokens: Tokens::new(setup.calls_per_minute, WINDOW_MS),
+            cut: Vec::new(),
             conversations: Conversations::default(),
             webhook_urls: setup.integrations.iter().map(|i| (i.id.clone(), i.webhook_url.clone())).collect(),
             calls: 0,
@@ -237,8 +239,17 @@ impl Genesys {
         self.faults.lock().expect("no code panics while it holds the faults").hits()
     }
 
-    /// Points the webhook of an integration elsewhere.
-    pub fn set_webhook(&self, integration: &str, url: &str) {
+    /// `channel.messageId` of every message that was taken in while a fault cut its answer off.
+    pub fn cut_answers(&self) -> Vec<String> {
+        self.state().cut.clone()
+    }
+
+    /// A call whose work is done and whose answer is cut off.
+    pub(crate) fn unanswered(&self, call: &Call) {
+        let id = Inbound::read(&call.body).ok().and_then(|message| message.message_id);
+        self.state().cut.extend(id);
+    }
+
     /// Ends the conversation of a person, longer ago than messages would join it again: her next message begins
     /// another one. False if she has none.
     pub fn end_conversation(&self, integration: &str, person: &str) -> bool {
@@ -246,6 +257,8 @@ impl Genesys {
         self.state().conversations.end(integration, person, now)
     }
 
+    /// Points the webhook of an integration elsewhere.
+    pub fn set_webhook(&self, integration: &str, url: &str) {
         self.state().webhook_urls.insert(integration.to_owned(), url.to_owned());
     }
 
@@ -323,6 +336,9 @@ impl Genesys {
             let message = format!("Maximum bytes: {}", self.setup.max_body);
             return Err(Error::new(413, "request.entity.too.large", message));
         }
+        if call.path == "/api/v2/analytics/conversations/details/query" {
+            return self.analytics(call, now);
+        }
         let Some(path) = call.path.strip_prefix("/api/v2/conversations/messages/") else {
             return Err(Error::not_found());
         };
@@ -336,9 +352,6 @@ impl Genesys {
             }
             ([conversation, "messages", "bulk"], &Method::POST) => {
                 let ids: Vec<String> = serde_json::from_slice(&call.body)
-        if call.path == "/api/v2/analytics/conversations/details/query" {
-            return self.analytics(call, now);
-        }
                     .map_err(|_| Error::bad_request("The request body is not an array of ids."))?;
                 self.state().conversations.bulk(conversation, &ids).map(|list| Answer::json(200, &list))
             }
@@ -350,6 +363,18 @@ impl Genesys {
             }
             _ => Err(Error::not_found()),
         }
+    }
+
+    fn analytics(&self, call: &Call, now: u64) -> Result<Answer, Error> {
+        if call.method != Method::POST {
+            return Err(Error::new(405, "method.not.allowed", "The method is not allowed for this path."));
+        }
+        if !call.is_json() {
+            return Err(Error::new(415, "unsupported.media.type", "The body must be application/json."));
+        }
+        let lag = u64::try_from(self.setup.analytics_lag.as_millis()).unwrap_or(u64::MAX);
+        let found = analytics::query(&call.body, &self.state().conversations, now, lag)?;
+        Ok(Answer::json(200, &found))
     }
 
     fn inbound(&self, call: &Call, integration: &str, now: u64) -> Result<Answer, Error> {
@@ -365,18 +390,6 @@ impl Genesys {
         let mut state = self.state();
         let conversation_id = state.conversations.take_in(integration, &message, &id, now);
         self.ledger.record(|seq| Received {
-    fn analytics(&self, call: &Call, now: u64) -> Result<Answer, Error> {
-        if call.method != Method::POST {
-            return Err(Error::new(405, "method.not.allowed", "The method is not allowed for this path."));
-        }
-        if !call.is_json() {
-            return Err(Error::new(415, "unsupported.media.type", "The body must be application/json."));
-        }
-        let lag = u64::try_from(self.setup.analytics_lag.as_millis()).unwrap_or(u64::MAX);
-        let found = analytics::query(&call.body, &self.state().conversations, now, lag)?;
-        Ok(Answer::json(200, &found))
-    }
-
             seq,
             conversation: message.from_id.clone(),
             conversation_id: conversation_id.clone(),

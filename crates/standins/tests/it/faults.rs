@@ -27,6 +27,7 @@ async fn a_reset_after_the_work_leaves_the_work_done() {
     assert_eq!(bench.standins.genesys().received().len(), 1);
     assert_eq!(bench.inbound(&token, &open_text("g", "1", "x")).await.unwrap().status, 202);
     assert_eq!(bench.standins.genesys().received().len(), 2, "Genesys does not dedupe");
+    assert_eq!(bench.standins.genesys().cut_answers(), ["1"]);
 
     let cut = bench.push(Some(KEY), &push_text(USER, "x")).await;
     assert_eq!(cut.unwrap_err(), NoAnswer::Connection);
