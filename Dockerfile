@@ -8,7 +8,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
     cargo build --release --locked --package naru --features kafka-tls \
     && cp target/release/naru /naru \
-    && mkdir /data
+    && mkdir -p /data/spool
 
 # glibc, libgcc and the certificates of public authorities; no shell, no package manager.
 FROM gcr.io/distroless/cc-debian12:nonroot
@@ -19,7 +19,8 @@ COPY --from=build --chown=nonroot:nonroot /data /var/lib/naru
 ENV NARU_CONFIG=/etc/naru/naru.toml \
     NARU_INGRESS__LISTEN=0.0.0.0:8080 \
     NARU_ADMIN__LISTEN=0.0.0.0:9090 \
-    NARU_PROCESSORS__DATA_DIR=/var/lib/naru
+    NARU_PROCESSORS__DATA_DIR=/var/lib/naru \
+    NARU_INGRESS__SPOOL__DIR=/var/lib/naru/spool
 USER nonroot
 EXPOSE 8080 9090
 ENTRYPOINT ["/usr/local/bin/naru"]

@@ -30,7 +30,7 @@ fn main() -> ExitCode {
             row("rebalances_at_full_speed_lose_nothing", Needs::Kafka, kills::shared_anew_ten_times),
             row("the_demo_stack_carries_both_ways", Needs::Docker, demo_stack::carries_both_ways),
             // The broker is the shared one, so what breaks it comes last.
-            row("ingress_refuses_without_a_broker", Needs::KafkaToBreak, broker_faults::ingress_refuses),
+            row("ingress_keeps_webhooks_without_a_broker", Needs::KafkaToBreak, broker_faults::ingress_keeps),
         ],
     )
 }
