@@ -6,8 +6,12 @@ use std::collections::{BinaryHeap, VecDeque};
 use crate::dedupe::KeyMap;
 use crate::{AppendTime, EventTime, Millis, Minute, Offset, TaskTime};
 
-/// How long, at least, it is remembered what a conversation has released, in ms of task time.
+/// How long it counts what a conversation has released: for records appended so much after it was due, in ms.
 const REMEMBERED: Millis = 10 * 60 * 1000;
+
+/// How long, at least, it is kept what a conversation has released, in ms of task time: longer than it counts, by more
+/// than any hold, since after a restart it is known one hold before it was due.
+const GENERATION: Millis = REMEMBERED + 60 * 1000;
 
 /// Where a message stands in its conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,10 +65,11 @@ impl<M> Reorder<M> {
         }
     }
 
-    /// By how much a message that sorts at `sort` comes after one that has left already; `None` if it does not.
-    pub(crate) fn lateness(&self, conversation: u128, sort: SortKey) -> Option<Millis> {
-        let released = self.frontier.get(conversation)?;
-        (sort < released).then_some(released.time - sort.time)
+    /// By how much a message that sorts at `sort` comes after one that has left already; `None` if it does not. Whether
+    /// that still counts depends on append times alone, so that a replay judges as the live run did.
+    pub(crate) fn lateness(&self, conversation: u128, sort: SortKey, append: AppendTime) -> Option<Millis> {
+        let Left { sort: released, due } = self.frontier.get(conversation)?;
+        (sort < released && append.0 <= due + REMEMBERED).then_some(released.time - sort.time)
     }
 
     /// Holds a message until it is due.
@@ -82,9 +87,9 @@ impl<M> Reorder<M> {
         queue.insert(place, held);
     }
 
-    /// Notes that a message has left: what sorts before it from now on is late.
-    pub(crate) fn passed(&mut self, conversation: u128, sort: SortKey, now: TaskTime) {
-        self.frontier.pass(conversation, sort, now);
+    /// Notes that a message has left, which was due at `due`: what sorts before it from now on is late.
+    pub(crate) fn passed(&mut self, conversation: u128, sort: SortKey, due: i64, now: TaskTime) {
+        self.frontier.pass(conversation, Left { sort, due }, now);
     }
 
     /// Takes out the record that is due the longest, with all of its conversation that sort before it, if any is due
@@ -103,7 +108,7 @@ impl<M> Reorder<M> {
                 self.bytes -= held.bytes;
                 self.count -= 1;
             }
-            self.passed(next.conversation, next.sort, now);
+            self.passed(next.conversation, next.sort, next.due, now);
             return Some(released);
         }
         None
@@ -130,27 +135,35 @@ impl<M> Reorder<M> {
     }
 }
 
+/// The message of a conversation that has left and sorts last.
+#[derive(Clone, Copy)]
+struct Left {
+    sort: SortKey,
+    due: i64,
+}
+
 /// What each conversation has released last, in two generations, so that forgetting costs nothing.
 #[derive(Default)]
 struct Frontier {
-    current: KeyMap<SortKey>,
-    previous: KeyMap<SortKey>,
+    current: KeyMap<Left>,
+    previous: KeyMap<Left>,
     generation: i64,
 }
 
 impl Frontier {
-    fn get(&self, conversation: u128) -> Option<SortKey> {
+    fn get(&self, conversation: u128) -> Option<Left> {
         self.current.get(&conversation).or_else(|| self.previous.get(&conversation)).copied()
     }
 
-    fn pass(&mut self, conversation: u128, sort: SortKey, now: TaskTime) {
-        let generation = now.0.div_euclid(REMEMBERED);
+    fn pass(&mut self, conversation: u128, left: Left, now: TaskTime) {
+        let generation = now.0.div_euclid(GENERATION);
         if generation > self.generation {
             let last = std::mem::take(&mut self.current);
             self.previous = if generation == self.generation + 1 { last } else { KeyMap::default() };
             self.generation = generation;
         }
-        let reached = self.get(conversation).map_or(sort, |released| released.max(sort));
+        let counts = |before: &Left| before.sort >= left.sort && left.due <= before.due + REMEMBERED;
+        let reached = self.get(conversation).filter(counts).unwrap_or(left);
         self.current.insert(conversation, reached);
     }
 }

@@ -250,7 +250,7 @@ impl<M, B: Blocks> Task<M, B> {
     fn accept(&mut self, conversation: u128, held: Held<M>) {
         self.window.enter(held.sort.offset);
         self.pending.insert(held.key, held.sort.offset);
-        if let Some(late_by) = self.reorder.lateness(conversation, held.sort) {
+        if let Some(late_by) = self.reorder.lateness(conversation, held.sort, held.append_time) {
             self.counts.late += 1;
             self.release(held, late_by);
         } else {
@@ -276,7 +276,7 @@ impl<M, B: Blocks> Task<M, B> {
     fn released_before(&mut self, conversation: u128, sort: SortKey, due: i64) {
         self.window.enter(sort.offset);
         self.window.release(sort.offset, TaskTime(due));
-        self.reorder.passed(conversation, sort, self.time);
+        self.reorder.passed(conversation, sort, due, self.time);
     }
 
     fn dead(&mut self, record: &Record<'_>, reason: &'static str, detail: String) -> Result<(), StoreFault> {

@@ -325,6 +325,60 @@ fn a_replay_releases_in_the_order_of_the_live_run() {
 }
 
 #[test]
+fn how_long_it_counts_what_has_left_is_told_by_append_times_alone() {
+    // `b` is appended 10 minutes after `a` was due, or a moment later. Live, `a` left at 2,000; in a replay it leaves
+    // when the next record is read.
+    for (append, mark) in [(602_000, "!"), (602_001, "")] {
+        let records = [
+            (0, "a@300/one".to_owned()),
+            (500_000, "y@499900/two".to_owned()),
+            (601_900, "z@601800/two".to_owned()),
+            (append, "b@200/one".to_owned()),
+        ];
+        for idle in [true, false] {
+            let mut task = new_task();
+            for (offset, (append, text)) in (0..).zip(&records) {
+                if idle {
+                    task.advance(TaskTime(append - 1));
+                }
+                read(&mut task, offset, *append, text);
+            }
+            task.advance(TaskTime(700_000));
+            let left = left(&mut task);
+            assert!(left.split(' ').any(|id| id == format!("{mark}b")), "{append}, idle {idle}: {left}");
+        }
+    }
+}
+
+#[test]
+fn after_a_long_silence_a_replay_judges_lateness_as_the_live_run_did() {
+    let records = [(0, "a@300/one"), (15_000_000, "z@14999900/two"), (15_000_100, "b@200/one")];
+    for idle in [true, false] {
+        let mut task = new_task();
+        for (offset, (append, text)) in (0..).zip(records) {
+            if idle {
+                task.advance(TaskTime(append - 1));
+            }
+            read(&mut task, offset, append, text);
+        }
+        task.advance(TaskTime(15_010_000));
+        assert_eq!(task.counts().late, 0, "idle {idle}");
+    }
+}
+
+#[test]
+fn after_what_left_before_has_ceased_to_count_the_next_to_leave_counts() {
+    let task = check(
+        "0      > a@300
+         602001 > b@200
+         604001 | a b c1
+         604100 > c@100
+         604100 | !c c1",
+    );
+    assert_eq!(task.counts().late, 1);
+}
+
+#[test]
 fn time_never_moves_back() {
     check(
         "5000 > a@4000
