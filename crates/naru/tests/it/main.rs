@@ -1,6 +1,7 @@
 //! The command line as a person meets it, the README's own commands, and the shape of the tree.
 
 mod command_line;
+mod panics;
 mod readme;
 mod tidy;
 

@@ -58,7 +58,9 @@ fn a_message_and_its_answer_cross_as_the_readme_says() {
     let greeted = lines.map_while(Result::ok).any(|line| line.starts_with("Send a message yourself"));
     assert!(greeted && begin.elapsed() < GREETS);
 
-    let [send, at_genesys, answer, at_line] = &blocks(&address)[..] else { panic!("the README has four blocks") };
+    let [send, at_genesys, answer, at_line] = &blocks(&address)[..] else {
+        panic!("the README has four blocks")
+    };
     let count = |script: &str, part: &str| shell(script).matches(part).count();
 
     assert!(shell(send).starts_with("HTTP/1.1 200"));
@@ -67,7 +69,8 @@ fn a_message_and_its_answer_cross_as_the_readme_says() {
 
     // The same request again: the script's own body has another second in it, so it is kept.
     let (prepare, post) = send.split_once("curl").expect("the block sends");
-    let twice = format!("{prepare}curl{post}sleep 0.1\ncurl{post}curl{}", post.replace("\"$BODY\"", "\"$BODY \""));
+    let twice =
+        format!("{prepare}curl{post}sleep 0.1\ncurl{post}curl{}", post.replace("\"$BODY\"", "\"$BODY \""));
     let answers = shell(&twice.replace("01FZ74A0TDDPYRVKNK77XKC3ZR", "01FZ74A0TDDPYRVKNK77XKC3ZS"));
     let statuses: Vec<&str> = answers.lines().filter(|line| line.starts_with("HTTP/1.1")).collect();
     assert_eq!(statuses, ["HTTP/1.1 200 OK", "HTTP/1.1 200 OK", "HTTP/1.1 401 Unauthorized"]);

@@ -80,6 +80,20 @@ fn the_engine_depends_on_nothing() {
 }
 
 #[test]
+fn no_clock_is_read_inside_the_engine_or_the_chains() {
+    for folder in ["crates/streams/src", "processors/src", "schemas/src"] {
+        let mut files = Vec::new();
+        sources(&root().join(folder), &mut files);
+        for file in files {
+            let text = std::fs::read_to_string(&file).expect("readable");
+            for clock in ["SystemTime", "Instant", "std::time"] {
+                assert!(!text.contains(clock), "{} reads a clock: {clock}", file.display());
+            }
+        }
+    }
+}
+
+#[test]
 fn architecture_names_every_topic_and_reason() {
     let architecture = architecture();
     for spec in schemas::Topic::ALL {
