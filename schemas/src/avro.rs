@@ -176,7 +176,8 @@ impl<T: AvroRecord> Codec<T> {
     /// # Errors
     /// If the framing or the schema is another, or the bytes do not decode. The text holds no payload.
     pub fn decode(&self, bytes: &[u8]) -> Result<T, DecodeError> {
-        let current = [self.header.as_slice(), self.fingerprint.as_slice()].map(|prefix| (prefix, &self.reader));
+        let current =
+            [self.header.as_slice(), self.fingerprint.as_slice()].map(|prefix| (prefix, &self.reader));
         let earlier = self.earlier.iter().map(|(prefix, reader)| (prefix.as_slice(), reader));
         let (mut body, reader) = current
             .into_iter()
