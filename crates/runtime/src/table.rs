@@ -1,7 +1,8 @@
 //! A compacted topic as a table: read from its front by a thread of its own, kept in sled, looked up by key.
 //!
 //! A miss is "not yet" until the table has read on to the end that the topic had after the miss: [`Table::find`]
-//! waits for that, [`Table::get`] does not.
+//! waits for that, [`Table::get`] does not. The end is that of everything written: an open transaction of one writer
+//! hides what others have committed behind it, and a table that has read to there knows nothing of that.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -33,6 +34,8 @@ const APPEARS_WITHIN: Duration = Duration::from_secs(5);
 const BEGIN_PAUSE: Duration = Duration::from_millis(200);
 /// Longest wait for a record before requests are looked at.
 const POLL: Duration = Duration::from_millis(10);
+/// Between two looks whether a transaction still hides the end of a partition.
+const HIDDEN_PAUSE: Duration = Duration::from_millis(100);
 
 /// Why a look-up has no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +60,13 @@ impl std::error::Error for TableError {}
 struct CatchUp {
     partition: i32,
     reply: oneshot::Sender<()>,
+}
+
+/// A miss whose partition cannot be read to its end yet.
+struct Hidden {
+    miss: CatchUp,
+    /// The end of everything written, after the miss.
+    end: i64,
 }
 
 /// A table. Clones share it.
@@ -88,15 +98,21 @@ impl Table {
         let consumer: BaseConsumer<LogContext> =
             client.create_with_context(LogContext).map_err(|error| error.to_string())?;
         let partitions = partition_count(&consumer, topic)?;
+        client.set("isolation.level", "read_uncommitted");
+        let ends: BaseConsumer<LogContext> =
+            client.create_with_context(LogContext).map_err(|error| error.to_string())?;
         let (requests, receiver) = mpsc::channel();
         let (loaded_sender, loaded) = watch::channel(false);
         let changes = Arc::new(AtomicU64::new(0));
         let mut reader = Reader {
             consumer,
+            ends,
             topic: topic.to_owned(),
             tree: tree.clone(),
             positions,
             unread: (0..partitions).collect(),
+            hidden: Vec::new(),
+            next_look: Instant::now(),
             waiting: HashMap::new(),
             loaded: loaded_sender,
             changes: Arc::clone(&changes),
@@ -189,11 +205,16 @@ fn patiently<T>(ask: impl Fn() -> Result<T, KafkaError>) -> Result<T, String> {
 /// The thread's side.
 struct Reader {
     consumer: BaseConsumer<LogContext>,
+    /// Knows the ends of partitions with what is not committed in them.
+    ends: BaseConsumer<LogContext>,
     topic: String,
     tree: sled::Tree,
     positions: sled::Tree,
     /// Partitions whose end has not been reached yet since the start.
     unread: HashSet<i32>,
+    /// Misses that wait until no transaction hides the end of their partition.
+    hidden: Vec<Hidden>,
+    next_look: Instant,
     /// Misses that wait for the end of their partition.
     waiting: HashMap<i32, Vec<oneshot::Sender<()>>>,
     loaded: watch::Sender<bool>,
@@ -258,8 +279,11 @@ impl Reader {
                 }
                 None => {}
             }
-            while let Ok(request) = requests.try_recv() {
-                self.ask(request);
+            while let Ok(miss) = requests.try_recv() {
+                self.ask(miss);
+            }
+            if !self.hidden.is_empty() && Instant::now() >= self.next_look {
+                self.look();
             }
         }
     }
@@ -275,17 +299,43 @@ impl Reader {
         }
     }
 
+    /// Notes the end that the topic has after a miss. Whoever asks again does so on an error: a miss is dropped then.
+    fn ask(&mut self, miss: CatchUp) {
+        match self.ends.fetch_watermarks(&self.topic, miss.partition, REQUEST) {
+            Ok((_, end)) => {
+                self.hidden.push(Hidden { miss, end });
+                self.next_look = Instant::now();
+            }
+            Err(error) => self.cannot_look(miss.partition, &error),
+        }
+    }
+
+    /// Reads on to the end of every partition in which what was written before a miss is committed or aborted.
+    fn look(&mut self) {
+        self.next_look = Instant::now() + HIDDEN_PAUSE;
+        for Hidden { miss, end } in std::mem::take(&mut self.hidden) {
+            if miss.reply.is_closed() {
+                continue;
+            }
+            match self.consumer.fetch_watermarks(&self.topic, miss.partition, REQUEST) {
+                Ok((_, stable)) if stable >= end => self.read_on(miss),
+                Ok(_) => self.hidden.push(Hidden { miss, end }),
+                Err(error) => self.cannot_look(miss.partition, &error),
+            }
+        }
+    }
+
     /// Starts the partition's fetch anew, so that its next end comes after this request: the event is raised once
     /// an end, and it may have been raised before the miss.
-    fn ask(&mut self, request: CatchUp) {
-        let deadline = Instant::now() + REQUEST;
-        let start = self.stored(request.partition).map_or(Offset::Beginning, Offset::Offset);
-        if let Err(error) =
-            self.consumer.seek(&self.topic, request.partition, start, deadline.duration_since(Instant::now()))
-        {
-            tracing::warn!(topic = self.topic, partition = request.partition, %error, "table cannot look again");
-            return;
+    fn read_on(&mut self, miss: CatchUp) {
+        let start = self.stored(miss.partition).map_or(Offset::Beginning, Offset::Offset);
+        match self.consumer.seek(&self.topic, miss.partition, start, REQUEST) {
+            Ok(()) => self.waiting.entry(miss.partition).or_default().push(miss.reply),
+            Err(error) => self.cannot_look(miss.partition, &error),
         }
-        self.waiting.entry(request.partition).or_default().push(request.reply);
+    }
+
+    fn cannot_look(&self, partition: i32, error: &KafkaError) {
+        tracing::warn!(topic = self.topic, partition, %error, "table cannot look again");
     }
 }

@@ -6,7 +6,9 @@ mod dead_letters;
 mod demo_stack;
 mod deploy;
 mod kills;
+mod outage;
 mod replay;
+mod tables;
 mod topics;
 
 use std::process::ExitCode;
@@ -26,10 +28,12 @@ fn main() -> ExitCode {
             row("a_message_crosses_both_ways", Needs::Kafka, crossing::both_ways),
             row("a_dead_letter_is_its_record_with_its_place", Needs::Kafka, dead_letters::record_and_place),
             row("a_replay_from_the_beginning_has_no_effect", Needs::Kafka, replay::without_effect),
+            row("a_hidden_entry_is_not_absent", Needs::Kafka, tables::a_hidden_entry_is_not_absent),
             row("killed_processors_lose_nothing", Needs::Kafka, kills::nothing_lost),
             row("rebalances_at_full_speed_lose_nothing", Needs::Kafka, kills::shared_anew_ten_times),
             row("the_demo_stack_carries_both_ways", Needs::Docker, demo_stack::carries_both_ways),
             // The broker is the shared one, so what breaks it comes last.
+            row("two_instances_keep_order_through_an_outage", Needs::KafkaToBreak, outage::all_kept),
             row("ingress_keeps_webhooks_without_a_broker", Needs::KafkaToBreak, broker_faults::ingress_keeps),
         ],
     )
