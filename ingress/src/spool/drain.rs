@@ -169,9 +169,9 @@ impl<'a, L: RawLog> Drain<'a, L> {
                 match self.append(std::slice::from_ref(record)).await {
                     Ok(()) => break,
                     Err(error @ AppendError::Refused(_)) => {
-                        self.spool.set_aside(record).await?;
+                        let file = self.spool.set_aside(record).await?;
                         tracing::error!(
-                            %error, topic = record.topic.name(), bytes = record.value.len(),
+                            %error, file = %file.display(), topic = record.topic.name(), bytes = record.value.len(),
                             "a spooled record is refused for good, it is kept in a file beside the spool"
                         );
                         break;

@@ -209,7 +209,7 @@ impl Spool {
         self.ask(|answer| Command::Done(end, answer)).await
     }
 
-    async fn set_aside(&self, record: &NewRecord) -> io::Result<()> {
+    async fn set_aside(&self, record: &NewRecord) -> io::Result<PathBuf> {
         let frame = entry::encode(self.clock.now_ms(), std::slice::from_ref(record));
         self.ask(|answer| Command::SetAside(frame, answer)).await
     }

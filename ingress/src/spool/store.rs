@@ -222,8 +222,9 @@ impl Store {
                         entries.push(entry);
                     }
                     None => {
-                        tracing::error!("the spool holds what this version does not know, it is set aside");
-                        self.set_aside("unknown", &frame, now_ms)?;
+                        let file = self.set_aside("unknown", &frame, now_ms)?;
+                        let file = file.display();
+                        tracing::error!(%file, "the spool holds what this version does not know, it is set aside");
                     }
                 }
                 at += length;
@@ -291,56 +292,52 @@ impl Store {
         Ok(())
     }
 
-    /// Puts a frame into a file of its own beside the folder. To send it again, move the file into any folder beside
-    /// it under the name `1.seg`: whoever finds a folder that nobody holds drains it.
-    pub(super) fn set_aside(&mut self, cause: &'static str, frame: &[u8], now_ms: i64) -> io::Result<()> {
-        let mut file = self.beside(cause, now_ms)?;
+    /// Puts a frame into a file of its own beside the folder, and names it. To send it again, move the file into any
+    /// folder beside it under the name `1.seg`: whoever finds a folder that nobody holds drains it.
+    pub(super) fn set_aside(
+        &mut self,
+        cause: &'static str,
+        frame: &[u8],
+        now_ms: i64,
+    ) -> io::Result<PathBuf> {
+        let (path, mut file) = self.beside(cause, now_ms)?;
         file.write_all(&MAGIC)?;
         file.write_all(frame)?;
         file.sync_all()?;
         metrics::INGRESS_SPOOL_SET_ASIDE.add([cause], 1);
-        Ok(())
+        Ok(path)
     }
 
     /// Puts the rest of the front segment beside the folder as it is, and goes on with the next segment.
     fn set_rest_aside(&mut self, from: u64, cause: &'static str, now_ms: i64) -> io::Result<()> {
         let front = self.segments.front().expect("it was being read");
+        let end = End { segment: front.number, offset: front.written };
         let rest = fs::read(&front.path)?.split_off(usize::try_from(from).unwrap_or(usize::MAX));
         let length = rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-        let (segment, at) = (front.number, from);
         // What is all zeros was never written: the file had grown, and its blocks had not come.
         if length > 0 {
-            self.set_aside(cause, &rest[..length], now_ms)?;
+            let file = self.set_aside(cause, &rest[..length], now_ms)?;
+            let file = file.display();
+            if cause == "torn" {
+                tracing::warn!(%file, bytes = length, "a write was cut off by a crash, it was never acknowledged");
+            } else {
+                tracing::error!(%file, bytes = length, "the spool is damaged, the rest of its file is set aside");
+            }
         }
-        if cause == "torn" {
-            tracing::warn!(
-                segment,
-                at,
-                bytes = length,
-                "a write was cut off by a crash, it was never acknowledged"
-            );
-        } else {
-            tracing::error!(
-                segment,
-                at,
-                bytes = length,
-                "the spool is damaged, the rest of a file is set aside"
-            );
-        }
-        let end = End { segment, offset: front_length(&self.segments) };
         self.done(end)
     }
 
     /// A new file beside the folder.
-    fn beside(&self, cause: &str, now_ms: i64) -> io::Result<File> {
+    fn beside(&self, cause: &str, now_ms: i64) -> io::Result<(PathBuf, File)> {
         let folder = self.folder.path();
         let dir = folder.parent().unwrap_or(folder);
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
         for n in 0..u32::MAX {
             let path = dir.join(format!("{name}-{now_ms}-{n}.{cause}"));
-            match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+            match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+                Ok(file) => return Ok((path, file)),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                file => return file,
+                Err(error) => return Err(error),
             }
         }
         Err(io::ErrorKind::AlreadyExists.into())
@@ -359,10 +356,6 @@ impl Drop for Store {
             self.folder.remove(POSITION);
         }
     }
-}
-
-fn front_length(segments: &VecDeque<Segment>) -> u64 {
-    segments.front().map_or(0, |front| front.written)
 }
 
 fn read_position(file: &File) -> Option<End> {

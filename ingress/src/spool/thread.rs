@@ -2,6 +2,7 @@
 //! answers.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 
@@ -23,7 +24,7 @@ pub(super) enum Command {
     /// Forget the requests up to here.
     Done(End, oneshot::Sender<io::Result<()>>),
     /// Put a frame into a file beside the folder.
-    SetAside(Vec<u8>, oneshot::Sender<io::Result<()>>),
+    SetAside(Vec<u8>, oneshot::Sender<io::Result<PathBuf>>),
 }
 
 /// Runs until nobody can send commands any more.

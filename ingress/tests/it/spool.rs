@@ -127,7 +127,7 @@ async fn nothing_overtakes_what_is_in_the_spool() {
         }
     };
     let broker = async {
-        tokio::time::sleep(Duration::from_millis(30)).await;
+        tokio::time::sleep(4 * ACK_TIMEOUT).await;
         log.set(Mood::Takes);
     };
     tokio::join!(sender, broker);

@@ -198,7 +198,7 @@ static SCHEMA: &[Field] = &[
         "How long a LINE event waits for an earlier one"),
     row("processors.hold_genesys", Duration { min: 0, max: 60 * S }, Value(r#""2s""#), "",
         "How long a Genesys message waits for an earlier one"),
-    row("processors.hold_spooled", Duration { min: 0, max: 5 * M }, Value(r#""15s""#), "",
+    row("processors.hold_spooled", Duration { min: 0, max: 60 * S }, Value(r#""15s""#), "",
         "How long either waits, if that is longer, while records come out of a spool"),
     row("processors.dedupe_days", Integer { min: 1, max: 366 }, Value("30"), "",
         "How long an event is remembered, in days"),
