@@ -32,7 +32,7 @@ pub(crate) fn record_and_place(stage: &mut Stage) -> Outcome {
         let _ingress = world.product.start(Service::Ingress, "ingress").await?;
         let processors = world.product.start(Service::Processors, "processors").await?;
         let now = runtime::clock::now_ms();
-        let textless = event("01HTEXTLESS000000000000000", now, json!({"type": "text", "id": "1"}));
+        let textless = event("01HTEXTLESS000000000000000", now, &json!({"type": "text", "id": "1"}));
         let ancient = event(
             "01HANCIENT0000000000000000",
             now - LONG_AGO,
@@ -68,8 +68,11 @@ pub(crate) fn record_and_place(stage: &mut Stage) -> Outcome {
         let _processors = world.product.start(Service::Processors, "another").await?;
         let webhook = world.text_of(CUSTOMER, "");
         world.accepted(&webhook).await?;
-        let third =
-            event("01HTEXTLESS000000000000001", runtime::clock::now_ms(), json!({"type": "text", "id": "3"}));
+        let third = event(
+            "01HTEXTLESS000000000000001",
+            runtime::clock::now_ms(),
+            &json!({"type": "text", "id": "3"}),
+        );
         let webhook =
             world.standins.line().compose(account::LINE, vec![third]).ok_or("the account is set up")?;
         world.accepted(&webhook).await?;
@@ -78,7 +81,7 @@ pub(crate) fn record_and_place(stage: &mut Stage) -> Outcome {
     })
 }
 
-fn event(id: &str, time: i64, message: Value) -> Value {
+fn event(id: &str, time: i64, message: &Value) -> Value {
     json!({
         "type": "message", "mode": "active", "timestamp": time, "source": {"type": "user", "userId": CUSTOMER},
         "webhookEventId": id, "deliveryContext": {"isRedelivery": false}, "message": message,

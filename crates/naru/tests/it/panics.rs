@@ -16,7 +16,11 @@ fn a_panic_ends_the_process_instead_of_hanging_it_and_shows_no_value() {
     }
     let begin = Instant::now();
     let output = Command::new(std::env::current_exe().expect("this test's own file"))
-        .args(["--exact", "panics::a_panic_ends_the_process_instead_of_hanging_it_and_shows_no_value", "--nocapture"])
+        .args([
+            "--exact",
+            "panics::a_panic_ends_the_process_instead_of_hanging_it_and_shows_no_value",
+            "--nocapture",
+        ])
         .env(CHILD, "1")
         .output()
         .expect("the child runs");
