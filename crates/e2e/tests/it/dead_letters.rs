@@ -36,7 +36,7 @@ pub(crate) fn record_and_place(stage: &mut Stage) -> Outcome {
         let ancient = event(
             "01HANCIENT0000000000000000",
             now - LONG_AGO,
-            json!({"type": "text", "id": "2", "text": "old"}),
+            &json!({"type": "text", "id": "2", "text": "old"}),
         );
         let events = vec![textless.clone(), ancient.clone()];
         let webhook = world.standins.line().compose(account::LINE, events).ok_or("the account is set up")?;
