@@ -180,7 +180,8 @@ impl<M> Thread<'_, M> {
         let Restored { id, set, start, counts, changelog, since } = restored;
         let source: &Source<M> = &self.shared.sources[id.0];
         let task = Task::new((source.chain)(), source.limits, set, start, counts);
-        let running = Running { task, changelog, committed: None, counted: counts, written: false };
+        let running =
+            Running { task, changelog, committed: None, counted: counts, written: false, fresh: true };
         self.tasks.insert(id, running);
         for record in self.early.remove(&id).unwrap_or_default() {
             let task = &mut self.tasks.get_mut(&id).expect("inserted above").task;

@@ -52,6 +52,8 @@ pub(super) struct Running<M> {
     pub(super) counted: Counts,
     /// Whether something was written for it since the last commit.
     pub(super) written: bool,
+    /// Whether records came since time was last passed.
+    pub(super) fresh: bool,
 }
 
 /// An assignment whose committed offsets are not stable: another owner's transaction holds them back.
@@ -189,6 +191,7 @@ impl<'a, M> Thread<'a, M> {
                     let number = self.topics.iter().position(|topic| topic == message.topic());
                     let id = (number.expect("only sources are subscribed"), message.partition());
                     if let Some(running) = self.tasks.get_mut(&id) {
+                        running.fresh = true;
                         let effects = process(&mut running.task, &message)?;
                         drop(message);
                         self.write(id, effects)?;
@@ -216,6 +219,10 @@ impl<'a, M> Thread<'a, M> {
         let ids: Vec<TaskId> = self.tasks.keys().copied().collect();
         for id in ids {
             let running = self.tasks.get_mut(&id).expect("listed above");
+            // What passed before records came is in their append times already: added to them, it would run ahead.
+            if std::mem::take(&mut running.fresh) {
+                continue;
+            }
             let Some(time) = running.task.time() else { continue };
             let position = running.task.position().0;
             if self.consumer.context().at_end(&self.topics[id.0], id.1, position, now) {

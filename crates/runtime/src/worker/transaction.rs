@@ -193,6 +193,12 @@ impl Transaction {
                 if let Some(Offsets { list, consumer }) = offsets {
                     let group =
                         consumer.group_metadata().ok_or(Fault::TimedOut("read the group's metadata"))?;
+                    // A client that was put out of its group may name no member in its metadata, and the broker then
+                    // compares no generation. Asked after the metadata was read, this covers it.
+                    if consumer.assignment_lost() {
+                        self.abort();
+                        return Err(Fault::TimedOut("stay in the group"));
+                    }
                     self.until(deadline, "send offsets", |producer, left| {
                         producer.send_offsets_to_transaction(list, &group, left)
                     })?;
