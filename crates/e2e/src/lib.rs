@@ -7,6 +7,7 @@ pub mod harness;
 mod ports;
 pub mod process;
 pub mod role;
+pub mod sim;
 pub mod wait;
 pub mod world;
 

@@ -1,0 +1,77 @@
+//! The crash simulator: the real engine under a seeded scheduler, on a broker in memory.
+//!
+//! A seed decides everything: how many partitions and instances, what people write, who works when, and which faults
+//! strike. The driver of the engine is a model of `runtime::worker`: it does the same steps in the same order, but can
+//! be cut off, stopped and overtaken between any two. After each run its [invariants](check) must hold.
+
+mod around;
+mod chain;
+mod check;
+mod commit;
+mod defect;
+mod disk;
+mod group;
+mod instance;
+mod kafka;
+mod plan;
+mod random;
+mod takeover;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+pub use defect::Defect;
+
+/// What came of many seeds.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Report {
+    /// Seeds run.
+    pub seeds: u64,
+    /// Source records.
+    pub records: u64,
+    /// Instances killed.
+    pub crashes: u64,
+    /// Stream threads that began anew by themselves, after a fault of the broker or the group.
+    pub restarts: u64,
+    /// Members that the group put out.
+    pub put_out: u64,
+    /// Seeds whose run broke an invariant.
+    pub violations: u64,
+}
+
+/// A seed whose run broke an invariant.
+#[derive(Debug)]
+pub struct Failure {
+    /// The seed.
+    pub seed: u64,
+    /// What is wrong, in one sentence.
+    pub what: String,
+    /// What happened, in order.
+    pub trace: Vec<String>,
+}
+
+/// Runs one seed and adds it up; a failure is told without its trace.
+pub fn run(seed: u64, defect: Option<Defect>, report: &mut Report) -> Option<Failure> {
+    report.seeds += 1;
+    let what = match catch_unwind(AssertUnwindSafe(|| world::run(seed, defect, false))) {
+        Ok(finding) => {
+            report.records += finding.tally.records;
+            report.crashes += finding.tally.crashes;
+            report.restarts += finding.tally.faults;
+            report.put_out += finding.tally.rebalances;
+            finding.violation?
+        }
+        Err(_) => "it panicked".to_owned(),
+    };
+    report.violations += 1;
+    Some(Failure { seed, what, trace: Vec::new() })
+}
+
+/// Runs one seed again and tells what happened in it.
+#[must_use]
+pub fn trace(seed: u64, defect: Option<Defect>) -> Vec<String> {
+    catch_unwind(AssertUnwindSafe(|| world::run(seed, defect, true).trace)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;
