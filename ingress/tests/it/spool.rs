@@ -267,3 +267,26 @@ async fn many_connections_are_spooled_at_once_and_each_keeps_its_order() {
         assert_eq!(own, (connection * 100..connection * 100 + 50).collect::<Vec<_>>());
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_fails_is_503_and_forgotten_when_it_works_again() {
+    let (dir, log) = (TempDir::new().unwrap(), Log::new(Mood::Silent));
+    let server = start(&log, spool_settings(dir.path(), "one")).await;
+    fs::rename(dir.path().join("one"), dir.path().join("elsewhere")).unwrap();
+    assert_eq!(post(&server, 0).await, 503);
+    fs::rename(dir.path().join("elsewhere"), dir.path().join("one")).unwrap();
+    assert_eq!(post(&server, 1).await, 200);
+    log.set(Mood::Takes);
+    assert_eq!(taken(&log, 1).await, [(1, true)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_the_disk_is_bounded() {
+    let (dir, log) = (TempDir::new().unwrap(), Log::new(Mood::Silent));
+    let slow = SpoolSettings { queue_bytes: 10, ..spool_settings(dir.path(), "one") };
+    let server = start(&log, slow).await;
+    assert_eq!(post(&server, 0).await, 503);
+    log.set(Mood::Takes);
+    assert_eq!(post(&server, 1).await, 200);
+    assert_eq!(taken(&log, 1).await, [(1, false)]);
+}
