@@ -163,7 +163,7 @@ impl Product {
             ("NARU_PROCESSORS__INSTANCE_ID".to_owned(), instance.to_owned()),
         ];
         env.extend(overrides.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let log = self.dir.path().join(format!("{instance}.log"));
+        let log = self.log_of(instance);
         let process = Guarded::start(instance, &command, &env, &log)?;
         Ok(Running { process, admin, log, name: instance.to_owned() })
     }
@@ -173,6 +173,25 @@ impl Product {
         all.push("--config".into());
         all.push(self.dir.path().join("naru.toml").into());
         all
+    }
+
+    /// Adds sections to the configuration, before anything is started.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn configure(&self, sections: &str) -> Outcome {
+        let config = self.dir.path().join("naru.toml");
+        let write = || {
+            use std::io::Write as _;
+            fs::OpenOptions::new().append(true).open(&config)?.write_all(sections.as_bytes())
+        };
+        write().map_err(|error| format!("{}: {error}", config.display()))
+    }
+
+    /// Where an instance writes its log, through all its restarts.
+    #[must_use]
+    pub fn log_of(&self, instance: &str) -> PathBuf {
+        self.dir.path().join(format!("{instance}.log"))
     }
 
     /// Leaves the folder with the logs and the data where it is, and names it.
@@ -256,6 +275,19 @@ impl Running {
         let answer = Client::default().call(Method::GET, &url, &[], Bytes::new(), ANSWER_WITHIN).await;
         let (_, _, body) = answer.map_err(|error| format!("{}{path}: {error:?}", self.name))?;
         Ok(String::from_utf8_lossy(&body).into_owned())
+    }
+
+    /// Sends it a signal, such as `TERM`, `STOP` or `CONT`.
+    ///
+    /// # Errors
+    /// If it has ended.
+    pub fn signal(&mut self, name: &str) -> Outcome {
+        self.process.signal(name)
+    }
+
+    /// The exit code, if it has ended.
+    pub fn ended(&mut self) -> Option<i32> {
+        self.process.ended()
     }
 
     /// Kills it with SIGKILL.
