@@ -12,8 +12,10 @@ impl<M> Thread<'_, M> {
     /// Tells metrics and the status what the last commit made true.
     pub(super) fn report(&mut self) {
         let thread = self.index.to_string();
-        let mut held: BTreeMap<&'static str, u64> = BTreeMap::new();
-        let mut unread: BTreeMap<usize, i64> = BTreeMap::new();
+        // Every source, so that nothing stays behind of partitions that were given back.
+        let mut held: BTreeMap<&'static str, u64> =
+            self.shared.sources.iter().map(|source| (source.label, 0)).collect();
+        let mut unread: BTreeMap<usize, i64> = (0..self.topics.len()).map(|number| (number, 0)).collect();
         for (id, running) in &mut self.tasks {
             let label = self.shared.sources[id.0].label;
             let counts = *running.task.counts();
