@@ -16,15 +16,18 @@ use rdkafka::types::RDKafkaRespErr;
 use crate::kafka;
 
 /// Between two reports of the client about its partitions, in ms.
-pub(crate) const STATISTICS_MS: &str = "250";
+pub(crate) const STATISTICS_MS: &str = "100";
+
+/// How long the broker lets a fetch wait where there is nothing to read, in ms: each answer shows that it is there.
+pub(crate) const FETCH_WAIT_MS: &str = "100";
 
 /// A report older than this says nothing about the present: the process stood still, or the report waited in the
 /// client's queue behind records. What it lets time run over is less than promise 3 leaves off the hold.
-const REPORT_VALID: Duration = Duration::from_millis(500);
+const REPORT_VALID: Duration = Duration::from_millis(300);
 
-/// A connection over which nothing came for longer than this is taken for lost. A fetch is answered within 500 ms even
-/// where there is nothing to read (`fetch.wait.max.ms`).
-const SILENCE: Duration = Duration::from_millis(1_500);
+/// A connection over which nothing came for longer than this is taken for lost, until something comes. With the age of
+/// a report it bounds what time may run over to less than promise 3 leaves off the hold.
+const SILENCE: Duration = Duration::from_millis(400);
 
 /// A change of the assignment.
 pub(crate) enum Change {

@@ -19,7 +19,7 @@ use streams::{
 };
 
 use super::Shared;
-use super::assignment::{Assignment, STATISTICS_MS};
+use super::assignment::{Assignment, FETCH_WAIT_MS, STATISTICS_MS};
 use super::fault::Fault;
 use super::restore::{Restorer, TaskId};
 use super::transaction::{NewRecord, Offsets, Transaction};
@@ -412,6 +412,7 @@ fn new_consumer<M>(shared: &Shared<M>, topics: &[String]) -> Result<BaseConsumer
         .set("partition.assignment.strategy", "cooperative-sticky")
         .set("auto.offset.reset", "error")
         .set("queued.min.messages", "100000")
+        .set("fetch.wait.max.ms", FETCH_WAIT_MS)
         .set("statistics.interval.ms", STATISTICS_MS);
     let consumer: BaseConsumer<Assignment> =
         client.create_with_context(Assignment::default()).map_err(Fault::kafka("create the consumer"))?;
