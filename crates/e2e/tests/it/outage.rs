@@ -1,5 +1,6 @@
 //! A broker that is away while two instances of ingress take webhooks: all are answered 2xx in time, and all arrive once
-//! and in order when it is back, though each person's messages lie in both spools by turns.
+//! and in order when it is back, though each person's messages lie in both spools by turns, and one of the instances
+//! begins to drain long after the other has ended.
 //!
 //! `NARU_TEST_OUTAGE=60:500` makes it 60 s at 500 webhooks a second.
 
@@ -7,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use e2e::harness::Stage;
@@ -24,6 +26,8 @@ const OUTAGE: (u64, u64) = (20, 200);
 const PEOPLE: u64 = 101;
 /// Before the broker goes and after it is back.
 const AROUND: Duration = Duration::from_secs(4);
+/// One instance sleeps so long after the other has drained its spool: more than the usual hold, less than the longer.
+const BEHIND: Duration = Duration::from_secs(5);
 /// LINE's limit for an answer.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
 /// For all to arrive, once the broker is back and nothing more is sent.
@@ -52,17 +56,28 @@ pub(crate) fn all_kept(stage: &mut Stage) -> Outcome {
             service.wait_until_ready().await?;
         }
 
-        let (stop, stopped) = tokio::sync::watch::channel(false);
-        let sender = tokio::spawn(send(world.standins.clone(), ports, rate, stopped));
+        let traffic = Traffic::default();
+        let sender = tokio::spawn(send(world.standins.clone(), ports, rate, traffic.clone()));
         tokio::time::sleep(AROUND).await;
         stage.broker()?.kill9()?;
         let away = Instant::now();
         tokio::time::sleep(Duration::from_secs(seconds)).await;
+        traffic.set(Sending::Paused);
+        wait::until("the last answers", ARRIVES_WITHIN, || async { (traffic.open() == 0).then_some(()) })
+            .await?;
         let spooled = bytes(&ingress).await?;
+        ingress[1].signal("STOP")?;
         stage.broker()?.restart()?;
         println!("away for {:.1} s; {spooled:?} bytes in the spools", away.elapsed().as_secs_f64());
+        wait::until("the end of a spool", ARRIVES_WITHIN, || async {
+            bytes(&ingress[..1]).await.is_ok_and(|bytes| bytes == [0.0]).then_some(())
+        })
+        .await?;
+        tokio::time::sleep(BEHIND).await;
+        ingress[1].signal("CONT")?;
+        traffic.set(Sending::On);
         tokio::time::sleep(AROUND).await;
-        stop.send_replace(true);
+        traffic.set(Sending::Ended);
         let answers = sender.await.map_err(|error| error.to_string())?;
         let sent = answers.len();
         answered(&answers)?;
@@ -95,20 +110,45 @@ pub(crate) fn all_kept(stage: &mut Stage) -> Outcome {
     })
 }
 
+/// What the sender is to do, and what it waits for.
+#[derive(Clone, Default)]
+struct Traffic(Arc<(AtomicU8, AtomicU64)>);
+
+/// What the sender is to do.
+#[derive(Clone, Copy, PartialEq)]
+enum Sending {
+    On = 0,
+    Paused = 1,
+    Ended = 2,
+}
+
+impl Traffic {
+    fn set(&self, sending: Sending) {
+        self.0.0.store(sending as u8, Ordering::SeqCst);
+    }
+
+    fn is(&self, sending: Sending) -> bool {
+        self.0.0.load(Ordering::SeqCst) == sending as u8
+    }
+
+    /// Webhooks without an answer yet.
+    fn open(&self) -> u64 {
+        self.0.1.load(Ordering::SeqCst)
+    }
+}
+
 /// Sends at the rate until told to stop, whatever the answers; the nth webhook is from person n modulo their number.
-async fn send(
-    standins: Standins,
-    ports: [u16; 2],
-    rate: u64,
-    stopped: tokio::sync::watch::Receiver<bool>,
-) -> Answers {
+async fn send(standins: Standins, ports: [u16; 2], rate: u64, traffic: Traffic) -> Answers {
     let client = Arc::new(Client::default());
-    let start = tokio::time::Instant::now();
+    let mut ticks = tokio::time::interval(Duration::from_micros(1_000_000 / rate));
     let mut under_way = JoinSet::new();
-    for n in 0.. {
-        tokio::time::sleep_until(start + Duration::from_micros(1_000_000 * n / rate)).await;
-        if *stopped.borrow() {
-            break;
+    let mut n = 0;
+    while !traffic.is(Sending::Ended) {
+        ticks.tick().await;
+        traffic.0.1.fetch_add(1, Ordering::SeqCst);
+        if !traffic.is(Sending::On) {
+            traffic.0.1.fetch_sub(1, Ordering::SeqCst);
+            continue;
         }
         let person = format!("U4af4980629000000000000000000{:04x}", n % PEOPLE);
         let webhook = standins.line().compose_text(account::LINE, &person, &n.to_string());
@@ -116,14 +156,16 @@ async fn send(
         // By turns, and not by person: the number of people is odd.
         let port = ports[usize::try_from(n % 2).expect("0 or 1")];
         let url = format!("http://127.0.0.1:{port}/webhooks/line/{}", account::LINE);
-        let client = Arc::clone(&client);
+        let (client, traffic) = (Arc::clone(&client), traffic.clone());
         under_way.spawn(async move {
             let (body, signature) = webhook.signed();
             let headers = [("x-line-signature", signature.as_str())];
             let begin = Instant::now();
             let answer = client.call(Method::POST, &url, &headers, body, 5 * ANSWERED_WITHIN).await;
+            traffic.0.1.fetch_sub(1, Ordering::SeqCst);
             (n, answer.ok().map(|(status, ..)| status), begin.elapsed())
         });
+        n += 1;
     }
     let mut answers = under_way.join_all().await;
     answers.sort_by_key(|(n, ..)| *n);
