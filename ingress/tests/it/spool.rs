@@ -237,7 +237,10 @@ async fn a_refusal_is_not_believed_at_once() {
     log.set(Mood::Fails(AppendError::Refused("unknown topic".into())));
     let before = *log.asked.borrow();
     let mut asked = log.asked.subscribe();
-    asked.wait_for(|asked| *asked > before + 3).await.unwrap();
+    tokio::time::timeout(DEADLINE, asked.wait_for(|asked| *asked > before + 3))
+        .await
+        .expect("tried again")
+        .unwrap();
     log.set(Mood::Takes);
     assert_eq!(taken(&log, 1).await, [(0, true)]);
 }
