@@ -14,11 +14,16 @@ const RECONNECT_MAX_MS: &str = "200";
 /// with its default settings, so that a take-over is fast.
 pub const SESSION_TIMEOUT_MS: u32 = 6_000;
 
+/// Between two heartbeats, in ms: at each of them a member learns that the group is being shared out anew, and a
+/// partition that one member gives up is with nobody until the others have learnt it. The client's default of 3 s
+/// cost that much in each of the two rounds of a take-over.
+const HEARTBEAT_MS: &str = "500";
+
 /// Pause of a consumer whose local queue is full, in ms; librdkafka's default of 1 s costs most of the throughput.
 const FETCH_BACKOFF_MS: &str = "10";
 
 /// What `[kafka.properties]` may not set, because Naru's promises hang on its own value.
-pub const RESERVED_PROPERTIES: [&str; 13] = [
+pub const RESERVED_PROPERTIES: [&str; 14] = [
     "acks",
     "bootstrap.servers",
     "enable.auto.commit",
@@ -26,6 +31,7 @@ pub const RESERVED_PROPERTIES: [&str; 13] = [
     "enable.idempotence",
     "group.id",
     "group.instance.id",
+    "heartbeat.interval.ms",
     "isolation.level",
     "metadata.broker.list",
     "partitioner",
@@ -68,6 +74,7 @@ pub fn consumer_config(kafka: &config::Kafka, group: &str) -> ClientConfig {
     client.set("enable.auto.offset.store", "false");
     client.set("isolation.level", "read_committed");
     client.set("session.timeout.ms", SESSION_TIMEOUT_MS.to_string());
+    client.set("heartbeat.interval.ms", HEARTBEAT_MS);
     client.set("fetch.queue.backoff.ms", FETCH_BACKOFF_MS);
     client
 }
@@ -154,7 +161,7 @@ mod tests {
         let mut with_reserved = client_config(&kafka);
         for name in RESERVED_PROPERTIES {
             let value = match name {
-                "acks" | "request.required.acks" | "session.timeout.ms" => "1",
+                "acks" | "heartbeat.interval.ms" | "request.required.acks" | "session.timeout.ms" => "1",
                 "partitioner" => "random",
                 "isolation.level" => "read_committed",
                 _ if name.starts_with("enable.") => "false",
