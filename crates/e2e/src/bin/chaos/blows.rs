@@ -22,8 +22,8 @@ const PAUSED: Duration = Duration::from_secs(20);
 const BROKER_AWAY_MS: (u64, u64) = (2_000, 8_000);
 /// For a broker that was killed to be itself again: it starts, registers, and reads its logs.
 const BROKER_BACK: Duration = Duration::from_secs(20);
-/// For a process that was started again to have its partitions.
-const SETTLED: Duration = Duration::from_secs(8);
+/// For a process that was started again or goes on to have its partitions.
+const SETTLED: Duration = Duration::from_secs(12);
 /// After the last blow is over.
 const COOL_DOWN: Duration = Duration::from_secs(10);
 /// Share of the kills that are a SIGTERM, and of those that are left to the sibling.

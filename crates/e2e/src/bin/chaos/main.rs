@@ -36,6 +36,9 @@ const ARRIVES_WITHIN: Duration = Duration::from_secs(180);
 /// Nothing on its way and nothing new for so long: it is over, whatever is missing.
 const QUIET: Duration = Duration::from_secs(8);
 
+/// Keeps the logs of a good run, too.
+const KEEP: &str = "NARU_TEST_KEEP";
+
 /// Kills and stops Naru's processes and their Kafka under load, and audits what arrives.
 #[derive(Debug, Parser)]
 struct Cli {
@@ -130,7 +133,9 @@ async fn run(cli: &Cli) -> Outcome<bool> {
     for remark in fleet.stop() {
         say(&format!("remark: {remark}"));
     }
-    if !good && let Ok(mut scene) = Arc::try_unwrap(scene) {
+    if (!good || e2e::switch(KEEP).is_some())
+        && let Ok(mut scene) = Arc::try_unwrap(scene)
+    {
         say(&format!("logs are in {}", scene.product.keep()));
     }
     say(if good { "good: nothing lost, nothing twice, nothing out of order" } else { "NOT GOOD" });
