@@ -20,8 +20,9 @@ const LEFT: Duration = Duration::from_secs(30);
 const PAUSED: Duration = Duration::from_secs(20);
 /// How long a killed broker is away before it is started again, in ms.
 const BROKER_AWAY_MS: (u64, u64) = (2_000, 8_000);
-/// For a broker that was killed to be itself again: it starts, registers, and reads its logs.
-const BROKER_BACK: Duration = Duration::from_secs(20);
+/// For a broker that was killed to be itself again, registered when its old session has ended, and for everybody to
+/// have found it and their partitions.
+const BROKER_BACK: Duration = Duration::from_secs(35);
 /// For a process that was started again or goes on to have its partitions.
 const SETTLED: Duration = Duration::from_secs(12);
 /// After the last blow is over.

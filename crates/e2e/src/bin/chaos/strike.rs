@@ -51,8 +51,9 @@ pub(crate) async fn strike(
             fleet.tend()?;
             sleep(TURN).await;
         }
+        let at = start.elapsed();
         let done = deal(fleet, broker, *blow).await?;
-        say(&format!("{:>7.1} s  {}", start.elapsed().as_secs_f64(), told(*blow, &done)));
+        say(&format!("{:>7.1} s  {}", at.as_secs_f64(), told(*blow, &done)));
         struck.push(done);
     }
     tend_until(fleet, || is_over() && start.elapsed() >= timeline.length).await?;
