@@ -2,6 +2,7 @@
 //! could not run.
 
 pub mod broker;
+pub mod figures;
 mod guard;
 pub mod harness;
 mod ports;

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use crate::audit::{Arrival, Message};
 use crate::genesys::{AgentMessage, Outbound};
 use crate::ids::{self, digest};
+use crate::ledger::Ledger;
 use crate::line::text_event;
 use crate::plan::{Direction, Send, marked, user_id};
 use crate::server::Standins;
@@ -210,23 +211,9 @@ pub async fn settled(standins: &Standins, messages: &[Message], within: Duration
             let mut missing: std::collections::BTreeSet<u32> = accepted.map(|m| m.message).collect();
             let mut seen = 0;
             while !missing.is_empty() {
-                let numbers: Vec<Option<u32>> = match direction {
-                    Direction::ToGenesys => standins
-                        .genesys()
-                        .received()
-                        .beyond(seen)
-                        .await
-                        .iter()
-                        .map(|e| marked(&e.text))
-                        .collect(),
-                    Direction::ToLine => standins
-                        .line()
-                        .received()
-                        .beyond(seen)
-                        .await
-                        .iter()
-                        .map(|e| marked(&e.text))
-                        .collect(),
+                let numbers = match direction {
+                    Direction::ToGenesys => numbers(standins.genesys().received(), seen, |e| &e.text).await,
+                    Direction::ToLine => numbers(standins.line().received(), seen, |e| &e.text).await,
                 };
                 seen += numbers.len();
                 for number in numbers.into_iter().flatten() {
@@ -236,6 +223,11 @@ pub async fn settled(standins: &Standins, messages: &[Message], within: Duration
         }
     };
     timeout_at(deadline, waits).await.is_ok()
+}
+
+/// Waits for entries beyond those `seen`, and gives the number that each entry's text carries.
+async fn numbers<T: Clone>(ledger: &Ledger<T>, seen: usize, text: fn(&T) -> &str) -> Vec<Option<u32>> {
+    ledger.beyond(seen).await.iter().map(|entry| marked(text(entry))).collect()
 }
 
 /// Both ledgers as the audit reads them; entries without a marker are left out.

@@ -146,8 +146,7 @@ impl<'a, M> Thread<'a, M> {
                 )));
             }
         }
-        let spec = Topic::DeadLetters.spec();
-        self.target(spec.name)?;
+        self.target(Topic::DeadLetters.name())?;
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use e2e::broker::Source;
 use e2e::process::{Settings, account};
-use e2e::{Broker, Outcome, Product, Service, role};
+use e2e::{Broker, Outcome, Product, Service, figures, role};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -64,7 +64,7 @@ pub(crate) fn run(requests: usize) -> Outcome<bool> {
 }
 
 fn report(name: &str, measured: &Measured) {
-    let at = |share| meter::quantile(&measured.answers, share) as f64 / 1_000.0;
+    let at = |share| figures::quantile(&measured.answers, share) as f64 / 1_000.0;
     say(&format!(
         "{name:<23} {:>7.0} requests/s  {:>5.1} µs CPU  answers p50 {:.1} ms, p99 {:.1} ms, p99.9 {:.1} ms  not 200: {}",
         measured.rate,

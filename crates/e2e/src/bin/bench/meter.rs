@@ -1,4 +1,4 @@
-//! What is measured: CPU time of a process from /proc, and quantiles.
+//! What is measured: CPU time of a process from /proc, and rates.
 
 use std::time::Duration;
 
@@ -17,18 +17,6 @@ pub(crate) fn cpu(pid: u32) -> Outcome<Duration> {
         return Err("/proc/…/stat is not understood".into());
     };
     Ok(Duration::from_secs_f64((user + system) / TICKS))
-}
-
-/// The value below which this share of the sorted values lies.
-pub(crate) fn quantile(sorted: &[u64], share: f64) -> u64 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "an index"
-    )]
-    let index = ((sorted.len() as f64 * share) as usize).min(sorted.len().saturating_sub(1));
-    sorted.get(index).copied().unwrap_or_default()
 }
 
 /// `count` things in `took`, a second.

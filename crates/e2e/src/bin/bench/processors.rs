@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use e2e::broker::Source;
 use e2e::process::Settings;
-use e2e::{Broker, Outcome, Product, Running, Service, role};
+use e2e::{Broker, Outcome, Product, Running, Service, figures, role};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message};
@@ -151,9 +151,9 @@ impl Bench {
         beyond.sort_unstable();
         say(&format!(
             "latency beyond the hold at {rate:.0} messages/s: p50 {} ms, p99 {} ms (aim ≤ {AIM_P99_MS}), p99.9 {} ms, of {}",
-            meter::quantile(&beyond, 0.5),
-            meter::quantile(&beyond, 0.99),
-            meter::quantile(&beyond, 0.999),
+            figures::quantile(&beyond, 0.5),
+            figures::quantile(&beyond, 0.99),
+            figures::quantile(&beyond, 0.999),
             beyond.len()
         ));
         Ok(())

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use e2e::Service;
+use e2e::figures::quantile;
 use standins::{Audit, Direction, arrivals, audit, marked, user_id};
 
 use crate::blows::Blow;
@@ -224,15 +225,4 @@ fn fail_overs(effects: &[Effect], struck: &[Struck], lines: &mut Vec<String>) {
             all.last().copied().unwrap_or_default()
         ));
     }
-}
-
-fn quantile(sorted: &[u64], share: f64) -> u64 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "an index"
-    )]
-    let index = ((sorted.len() as f64 * share) as usize).min(sorted.len().saturating_sub(1));
-    sorted.get(index).copied().unwrap_or_default()
 }
