@@ -4,7 +4,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
-use e2e::sim::{self, Defect, Report};
+use e2e::sim::{self, Defect, Report, Setting};
+use runtime::config::Guarantee;
 
 /// Lines of a trace that are shown, from its end.
 const SHOWN: usize = 60;
@@ -22,57 +23,85 @@ struct Cli {
     /// The first seed.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Runs all seeds under this guarantee: `exactly_once` or `at_least_once`. Otherwise each seed has its own.
+    #[arg(long, value_parser = guarantee)]
+    guarantee: Option<Guarantee>,
     /// Shows all of a failing seed's trace.
     #[arg(long)]
     trace: bool,
-    /// Switches each deliberate defect on in turn; every one must be found.
+    /// Switches each deliberate defect on in turn, under its guarantee; every one must be found.
     #[arg(long)]
     prove: bool,
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let good = if cli.prove { prove(cli.seed) } else { simulate(&cli) };
+    let good = if cli.prove { prove(&cli) } else { simulate(&cli) };
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+fn guarantee(text: &str) -> Result<Guarantee, &'static str> {
+    match text {
+        "exactly_once" => Ok(Guarantee::ExactlyOnce),
+        "at_least_once" => Ok(Guarantee::AtLeastOnce),
+        _ => Err("neither exactly_once nor at_least_once"),
+    }
+}
+
+fn name(guarantee: Guarantee) -> &'static str {
+    match guarantee {
+        Guarantee::ExactlyOnce => "exactly_once",
+        Guarantee::AtLeastOnce => "at_least_once",
+    }
+}
+
 fn simulate(cli: &Cli) -> bool {
+    let setting = Setting { guarantee: cli.guarantee, defect: None };
+    let forced =
+        cli.guarantee.map(|guarantee| format!(" --guarantee {}", name(guarantee))).unwrap_or_default();
     let begun = Instant::now();
     let mut report = Report::default();
     for seed in cli.seed..cli.seed + cli.seeds {
-        let Some(failure) = sim::run(seed, None, &mut report) else { continue };
+        let Some(failure) = sim::run(seed, setting, &mut report) else { continue };
         if report.violations > FAILURES {
             continue;
         }
         say(&format!("seed {seed}: {}", failure.what));
-        let trace = sim::trace(seed, None);
+        let trace = sim::trace(seed, setting);
         let from = if cli.trace { 0 } else { trace.len().saturating_sub(SHOWN) };
         for line in &trace[from..] {
             say(&format!("    {line}"));
         }
         say(&format!(
-            "  again: cargo run --release -p e2e --bin simulate -- --seeds 1 --seed {seed} --trace"
+            "  again: cargo run --release -p e2e --bin simulate -- --seeds 1 --seed {seed}{forced} --trace"
         ));
     }
     let seconds = begun.elapsed().as_secs_f64();
-    let Report { seeds, records, crashes, restarts, put_out, violations } = report;
+    let Report { seeds, at_least_once, records, crashes, restarts, repeats, put_out, violations } = report;
+    let exactly_once = seeds - at_least_once;
     #[expect(clippy::cast_precision_loss, reason = "a rate for a person")]
     let rate = seeds as f64 / seconds;
     say(&format!(
-        "{seeds} seeds in {seconds:.1} s ({rate:.0} a second): {records} records, {crashes} crashes injected, \
-         {restarts} threads begun anew, {put_out} members put out, {violations} violations"
+        "{seeds} seeds in {seconds:.1} s ({rate:.0} a second), {exactly_once} exactly once and {at_least_once} at \
+         least once: {records} records, {crashes} crashes injected, {restarts} threads begun anew, {put_out} members \
+         put out, {repeats} effects repeated, {violations} violations"
     ));
     violations == 0
 }
 
-fn prove(first: u64) -> bool {
+fn prove(cli: &Cli) -> bool {
     // A defect may well panic; that is a finding, not a message.
     std::panic::set_hook(Box::new(|_| {}));
     let begun = Instant::now();
+    let defects: Vec<Defect> = Defect::ALL
+        .into_iter()
+        .filter(|defect| cli.guarantee.is_none_or(|guarantee| guarantee == defect.guarantee()))
+        .collect();
     let mut survivors = 0;
-    for defect in Defect::ALL {
+    for defect in &defects {
         let mut report = Report::default();
-        let found = (first..first + PROOF).find_map(|seed| sim::run(seed, Some(defect), &mut report));
+        let found = (cli.seed..cli.seed + PROOF)
+            .find_map(|seed| sim::run(seed, Setting::wrong(*defect), &mut report));
         match found {
             Some(failure) => {
                 say(&format!("{:>5} seeds  {}: {}", report.seeds, defect.name(), failure.what));
@@ -83,7 +112,7 @@ fn prove(first: u64) -> bool {
             }
         }
     }
-    let (all, seconds) = (Defect::ALL.len(), begun.elapsed().as_secs_f64());
+    let (all, seconds) = (defects.len(), begun.elapsed().as_secs_f64());
     say(&format!("{} of {all} defects found, in {seconds:.1} s", all - survivors));
     survivors == 0
 }

@@ -1,5 +1,6 @@
 //! What all instances of a run share: the broker, the group, the clock, chance, the disks, and the tally.
 
+use runtime::config::Guarantee;
 use streams::{Effects, Entry, Position};
 
 use super::chain::{Known, encode_dead};
@@ -25,6 +26,7 @@ pub(super) struct Tally {
     pub(super) rebalances: u64,
     pub(super) faults: u64,
     pub(super) records: u64,
+    pub(super) repeats: u64,
 }
 
 /// The world of a run, without its instances.
@@ -57,6 +59,10 @@ pub(super) struct Around {
 }
 
 impl Around {
+    pub(super) fn is_transactional(&self) -> bool {
+        self.settings.guarantee == Guarantee::ExactlyOnce
+    }
+
     pub(super) fn has(&self, defect: Defect) -> bool {
         self.defect == Some(defect)
     }

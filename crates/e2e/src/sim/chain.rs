@@ -52,6 +52,14 @@ pub(super) fn encode_dead(partition: usize, dead: &DeadLetter) -> Vec<u8> {
     format!("{partition} {} {}", dead.record.offset.0, dead.reason).into_bytes()
 }
 
+/// Of which partition and offset a dead letter is.
+pub(super) fn place_of_dead(value: &[u8]) -> (usize, i64) {
+    let text = String::from_utf8_lossy(value);
+    let mut parts = text.split(' ');
+    let mut part = || parts.next().expect("written by encode_dead");
+    (part().parse().expect("a partition"), part().parse().expect("an offset"))
+}
+
 /// For the defect that looks keys up only in the store: under which key each event was committed.
 pub(super) type Known = Arc<Mutex<HashMap<u128, u128>>>;
 

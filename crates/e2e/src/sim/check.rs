@@ -11,7 +11,9 @@ use super::around::{Around, DEAD, changelog_of};
 use super::chain::{Effect, chain, plain_key};
 use super::defect::Defect;
 use super::instance::Instance;
+use super::kafka::Kafka;
 use super::plan::{DAY, DETOUR_HOLD, Event, HOLD, Kind, LIMITS, OUTBOXES};
+use super::repeats;
 
 /// By how much task time may run ahead of an unread record where the client knows the broker a little late, and what
 /// the promise of order leaves for it, in ms.
@@ -19,7 +21,7 @@ const MARGIN: i64 = 500;
 
 /// What must become of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
+pub(super) enum Fate {
     Accepted,
     Duplicate,
     Filtered,
@@ -27,19 +29,24 @@ enum Fate {
 }
 
 /// A record and what is true of it.
-struct Truth {
-    partition: usize,
-    offset: i64,
+#[derive(Clone)]
+pub(super) struct Truth {
+    pub(super) partition: usize,
+    pub(super) offset: i64,
     append: i64,
-    event: Event,
-    fate: Fate,
+    pub(super) event: Event,
+    pub(super) fate: Fate,
     /// How long it is held.
     hold: i64,
 }
 
 impl Truth {
     fn sort(&self) -> (i64, i64) {
-        (self.event.time.min(self.append + self.hold), self.offset)
+        (self.event.time.min(self.due()), self.offset)
+    }
+
+    fn due(&self) -> i64 {
+        self.append + self.hold
     }
 }
 
@@ -73,16 +80,27 @@ fn truth_of(around: &Around, partition: usize) -> Vec<Truth> {
 pub(super) fn check(around: &Around, instances: &mut [Instance]) -> Result<(), String> {
     let truth: Vec<Vec<Truth>> =
         (0..around.settings.partitions).map(|partition| truth_of(around, partition)).collect();
-    let effects: Vec<Effect> = (0..OUTBOXES)
-        .flat_map(|log| around.kafka.all_committed(log).map(Effect::decode).collect::<Vec<_>>())
-        .collect();
+    let effects = if around.is_transactional() {
+        let effects = effects(around, Kafka::all_committed);
+        counts(around, &truth, &effects)?;
+        effects
+    } else {
+        repeats::check(around, &truth)?
+    };
     once(&truth, &effects)?;
     dead_once(around, &truth)?;
-    counts(around, &truth, &effects)?;
     entries(around, &truth)?;
     order(around, &truth, &effects)?;
     replay(around, &truth, &effects)?;
     local_state(around, instances, &truth)
+}
+
+/// The effects that `read` shows of the outboxes.
+pub(super) fn effects<'a, I: Iterator<Item = &'a [u8]>>(
+    around: &'a Around,
+    read: impl Fn(&'a Kafka, usize) -> I,
+) -> Vec<Effect> {
+    (0..OUTBOXES).flat_map(|log| read(&around.kafka, log).map(Effect::decode)).collect()
 }
 
 /// Every accepted event has one effect, made of the record that was first, and there is no other.
@@ -106,7 +124,7 @@ fn once(truth: &[Vec<Truth>], effects: &[Effect]) -> Result<(), String> {
 
 fn dead_once(around: &Around, truth: &[Vec<Truth>]) -> Result<(), String> {
     let mut written: Vec<String> =
-        around.kafka.all_committed(DEAD).map(|value| String::from_utf8_lossy(value).into_owned()).collect();
+        around.kafka.all_visible(DEAD).map(|value| String::from_utf8_lossy(value).into_owned()).collect();
     let mut expected: Vec<String> = truth
         .iter()
         .flatten()
@@ -116,6 +134,9 @@ fn dead_once(around: &Around, truth: &[Vec<Truth>]) -> Result<(), String> {
         })
         .collect();
     written.sort_unstable();
+    if !around.is_transactional() {
+        written.dedup();
+    }
     expected.sort_unstable();
     if written == expected {
         return Ok(());
@@ -125,7 +146,7 @@ fn dead_once(around: &Around, truth: &[Vec<Truth>]) -> Result<(), String> {
 }
 
 /// Everything is read and committed, and the counts that are committed with it are those of the truth.
-fn counts(around: &Around, truth: &[Vec<Truth>], effects: &[Effect]) -> Result<(), String> {
+pub(super) fn counts(around: &Around, truth: &[Vec<Truth>], effects: &[Effect]) -> Result<(), String> {
     let late: HashSet<u32> = effects.iter().filter(|effect| effect.late).map(|effect| effect.id).collect();
     for (partition, records) in truth.iter().enumerate().filter(|(_, records)| !records.is_empty()) {
         let committed = around.kafka.committed(partition).ok_or("nothing committed")?;
@@ -156,24 +177,31 @@ fn counts(around: &Around, truth: &[Vec<Truth>], effects: &[Effect]) -> Result<(
     Ok(())
 }
 
-/// The committed changelog of a partition.
-fn committed_entries(around: &Around, partition: usize) -> Vec<Entry> {
-    let mut entries = Vec::new();
-    for value in around.kafka.all_committed(changelog_of(partition)) {
-        if let Ok(changelog::Item::Entries(more)) = changelog::decode(value) {
-            entries.extend(more);
-        }
-    }
+/// The entries in values of a changelog.
+pub(super) fn entries_in<'a>(values: impl Iterator<Item = &'a [u8]>) -> Vec<Entry> {
+    let entries_of = |value| match changelog::decode(value) {
+        Ok(changelog::Item::Entries(entries)) => entries,
+        _ => Vec::new(),
+    };
+    values.flat_map(entries_of).collect()
+}
+
+/// The changelog of a partition as its readers see it.
+fn visible_entries(around: &Around, partition: usize) -> Vec<Entry> {
+    let mut entries = entries_in(around.kafka.all_visible(changelog_of(partition)));
     if around.has(Defect::KeyOnlyInStore) {
         for entry in entries.iter_mut().filter(|entry| entry.key != position_key(entry.offset)) {
             entry.key = plain_key(entry.key);
         }
     }
     entries.sort_unstable();
+    if !around.is_transactional() {
+        entries.dedup();
+    }
     entries
 }
 
-/// The committed changelog is the set of records whose effects are committed, each once.
+/// The changelog is the set of records that have had their effect, each once; without transactions it may say so again.
 fn entries(around: &Around, truth: &[Vec<Truth>]) -> Result<(), String> {
     for (partition, records) in truth.iter().enumerate() {
         let mut expected: Vec<Entry> = records
@@ -189,7 +217,7 @@ fn entries(around: &Around, truth: &[Vec<Truth>]) -> Result<(), String> {
             })
             .collect();
         expected.sort_unstable();
-        let written = committed_entries(around, partition);
+        let written = visible_entries(around, partition);
         if written != expected {
             let (have, want) = (written.len(), expected.len());
             return Err(format!("changelog of partition {partition}: {have} entries differ from {want} due"));
@@ -213,9 +241,19 @@ fn order(around: &Around, truth: &[Vec<Truth>], effects: &[Effect]) -> Result<()
         if released.first().is_some_and(|(record, _)| around.cut[record.partition]) {
             continue;
         }
+        // At least once, `a` need not be marked late after a copy of `b` whose commit was cut off: nobody knew of that any
+        // more. It must have come in time for the copy, which left at once if late, or with what was due before it.
+        let left_at = |b: &Truth, late: bool| {
+            if around.is_transactional() {
+                return b.due();
+            }
+            let takes = |(c, _): &&(&Truth, bool)| c.sort() > b.sort() && c.due() > b.append;
+            let due = released.iter().filter(takes).map(|(c, _)| c.due()).min();
+            if late { b.append } else { due.map_or(b.due(), |due| due.min(b.due())) }
+        };
         for (index, (a, late)) in released.iter().enumerate() {
-            let waits = |b: &Truth| a.sort() < b.sort() && a.append + margin < b.append + b.hold;
-            let comes_after = |b: &Truth| a.sort() < b.sort() && a.append + margin >= b.append + b.hold;
+            let waits = |b: &Truth, late: bool| a.sort() < b.sort() && a.append + margin < left_at(b, late);
+            let comes_after = |b: &Truth| a.sort() < b.sort() && a.append + margin >= b.due();
             let before = &released[..index];
             if *late {
                 if !before.iter().any(|(b, _)| comes_after(b)) {
@@ -224,7 +262,7 @@ fn order(around: &Around, truth: &[Vec<Truth>], effects: &[Effect]) -> Result<()
                         a.event.id
                     ));
                 }
-            } else if let Some((b, _)) = before.iter().find(|(b, _)| waits(b)) {
+            } else if let Some((b, _)) = before.iter().find(|(b, late)| waits(b, *late)) {
                 let (a, b) = (a.event.id, b.event.id);
                 return Err(format!("event {a} of conversation {conversation} went out after event {b}"));
             }
@@ -271,6 +309,10 @@ fn replay(around: &Around, truth: &[Vec<Truth>], effects: &[Effect]) -> Result<(
             continue;
         }
         let again = again.get(&conversation).map(Vec::as_slice).unwrap_or_default();
+        if !around.settings.exact && !around.is_transactional() {
+            // A copy whose commit was cut off may have left while something was unread. `order` judges that.
+            continue;
+        }
         if around.settings.exact {
             // Where time never ran over an unread record, nothing is late but what a replay finds late too.
             if !around.moved[partition_of[&conversation]] && live != again {
@@ -308,7 +350,7 @@ fn local_state(around: &Around, instances: &mut [Instance], truth: &[Vec<Truth>]
                 entries.into_iter().filter(|entry| entry.minute >= limit).collect()
             };
             let have = running.task.dedupe().entries().map_err(|fault| fault.to_string())?;
-            let (have, want) = (recent(have), recent(committed_entries(around, *partition)));
+            let (have, want) = (recent(have), recent(visible_entries(around, *partition)));
             if have != want {
                 let (have, want) = (have.len(), want.len());
                 return Err(format!(

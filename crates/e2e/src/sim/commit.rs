@@ -1,4 +1,5 @@
-//! A commit, step by step: entries and offsets in the transaction, its decision, and only then the local state.
+//! A commit, step by step: entries and offsets in the transaction, its decision, and only then the local state. At least
+//! once: outputs, entries and offsets, each acknowledged before the next, and only then the local state.
 
 use streams::{CommitMetadata, Counts, Entry, Minute, Position, changelog, position_key};
 
@@ -11,7 +12,13 @@ use super::kafka::{Committed, Refusal};
 impl Instance {
     /// Writes the entries of all tasks, and notes the positions to commit.
     pub(super) fn entries(&mut self, around: &mut Around, after: After) -> Result<(), Fault> {
+        // At least once, nobody may read of an output in the changelog that is not there.
+        let in_order = !around.is_transactional() && !around.has(Defect::EntriesBeforeOutputs);
+        if in_order && !self.is_flushed(around)? {
+            return Ok(());
+        }
         self.commit.clear();
+        self.acknowledged.clear();
         let ids: Vec<usize> = self.tasks.keys().copied().collect();
         for partition in ids {
             let running = &mut self.tasks.get_mut(&partition).expect("listed above");
@@ -28,22 +35,22 @@ impl Instance {
             }
             let unmoved = running.committed == Some(position);
             let entries = to_write(around, partition, commit.entries);
-            if around.has(Defect::MarkBeforeOutput) {
+            if around.has(Defect::MarkBeforeOutput) || around.has(Defect::SetBeforeCommit) {
                 let early = running.task.commit().entries.to_vec();
                 for entry in early {
                     running.task.dedupe().insert(entry)?;
                 }
                 let stored = Some(running.changelog);
-                running.task.dedupe().write_back(stored)?;
+                if around.has(Defect::MarkBeforeOutput) {
+                    running.task.dedupe().write_back(stored)?;
+                }
             }
-            let mut last = None;
             for value in changelog::encode_entries(&entries) {
-                last = Some(self.put(around, changelog_of(partition), value)?);
+                self.put(around, changelog_of(partition), value)?;
             }
-            let changelog = last.map(|offset| offset + 1);
             let metadata = self.metadata(counts);
             let sent = !(around.has(Defect::NoOffsets) && unmoved);
-            self.commit.push(InCommit { partition, position, metadata, changelog, sent });
+            self.commit.push(InCommit { partition, position, metadata, sent });
         }
         if self.commit.is_empty() && !self.open {
             return self.after(around, after);
@@ -58,17 +65,14 @@ impl Instance {
 
     /// Sends the positions: the group's generation is the fence.
     pub(super) fn offsets(&mut self, around: &mut Around, after: After) -> Result<(), Fault> {
+        if !around.is_transactional() {
+            return self.commit_offsets(around, after);
+        }
         if self.lost && !around.has(Defect::CommitsAfterLoss) && !around.has(Defect::ZombieCommits) {
             self.abort(around);
             return Err(Fault::Lost);
         }
-        let sent = self.commit.iter().filter(|part| part.sent);
-        let offsets: Vec<(usize, Committed)> = sent
-            .map(|part| {
-                let committed = Committed { position: part.position.0, metadata: part.metadata.clone() };
-                (part.partition, committed)
-            })
-            .collect();
+        let offsets = self.to_commit();
         if !(offsets.is_empty() && around.has(Defect::NoOffsets)) {
             let member = if around.has(Defect::ZombieCommits) { None } else { self.member };
             let group = &around.group;
@@ -84,6 +88,59 @@ impl Instance {
         Ok(())
     }
 
+    fn to_commit(&self) -> Vec<(usize, Committed)> {
+        let sent = self.commit.iter().filter(|part| part.sent);
+        sent.map(|part| {
+            let committed = Committed { position: part.position.0, metadata: part.metadata.clone() };
+            (part.partition, committed)
+        })
+        .collect()
+    }
+
+    /// Commits the positions once the entries are acknowledged.
+    fn commit_offsets(&mut self, around: &mut Around, after: After) -> Result<(), Fault> {
+        if !around.has(Defect::OffsetsBeforeEntries) && !self.is_flushed(around)? {
+            return Ok(());
+        }
+        if self.lost && !around.has(Defect::LostMemberCommits) {
+            return Err(Fault::Lost);
+        }
+        let (member, batch, offsets) = (self.member, self.batch, self.to_commit());
+        self.ask(around, |around| {
+            if !around.group.may_commit(member) {
+                return Err(Refusal::Generation);
+            }
+            around.kafka.commit_offsets(batch, offsets);
+            Ok(())
+        })?;
+        self.phase = Phase::Apply(after);
+        Ok(())
+    }
+
+    /// At least once: whether everything written is acknowledged. A record that is not, or whose acknowledgement is
+    /// lost, is a fault.
+    pub(super) fn is_flushed(&mut self, around: &mut Around) -> Result<bool, Fault> {
+        if self.unsent.is_empty() {
+            return Ok(true);
+        }
+        let is_lost = around.strikes(|s| s.faults.lost_request);
+        if !is_lost && !around.strikes(|s| s.faults.lost_answer) {
+            return Ok(false);
+        }
+        around.tell(|| format!("instance {}: a record is not acknowledged, lost: {is_lost}", self.id));
+        if is_lost && around.has(Defect::GapInOutputs) {
+            self.unsent.lose_first();
+        }
+        if !is_lost || around.has(Defect::GapInOutputs) {
+            self.unsent.send_all(&mut around.kafka);
+        }
+        if around.has(Defect::UnwrittenCovered) {
+            self.unsent.cut_off(&mut around.kafka, &mut around.random);
+            return Ok(true);
+        }
+        Err(Fault::NotWritten)
+    }
+
     /// Asks for the commit, whose outcome may stay unknown.
     pub(super) fn decide(&mut self, around: &mut Around, after: After) -> Result<(), Fault> {
         if around.has(Defect::FailureCommittedOver) && around.strikes(|s| s.faults.lost_request) {
@@ -97,9 +154,19 @@ impl Instance {
     }
 
     pub(super) fn end_transaction(&mut self, around: &mut Around) -> Result<(), Fault> {
+        let (id, epoch) = (self.id, self.epoch);
+        self.ask(around, |around| around.kafka.decide(id, epoch, true))
+    }
+
+    /// A request that commits: it can get lost, and so can its answer.
+    fn ask(
+        &self,
+        around: &mut Around,
+        request: impl FnOnce(&mut Around) -> Result<(), Refusal>,
+    ) -> Result<(), Fault> {
         let arrives = !around.strikes(|s| s.faults.lost_request);
         if arrives {
-            around.kafka.decide(self.id, self.epoch, true)?;
+            request(around)?;
         }
         let answered = arrives && !around.strikes(|s| s.faults.lost_answer);
         if !answered {
@@ -113,9 +180,10 @@ impl Instance {
         let _ = around.kafka.decide(self.id, self.epoch, false);
     }
 
-    /// The transaction ended well: what it held is applied.
+    /// The commit ended well: what it held is applied.
     pub(super) fn apply(&mut self, around: &mut Around, after: After) -> Result<(), Fault> {
         self.open = false;
+        self.batch = None;
         for part in std::mem::take(&mut self.commit) {
             let running = self.tasks.get_mut(&part.partition).expect("a thread does one thing at a time");
             if around.has(Defect::KeyOnlyInStore) {
@@ -133,8 +201,14 @@ impl Instance {
             if around.has(Defect::ForgetsTooSoon) {
                 running.task.dedupe().expire(Minute::of(around.now - 60_000))?;
             }
-            if let Some(changelog) = part.changelog {
-                running.changelog = changelog;
+            // At least once, somebody who was put out may have written before it, which the set lacks: the position stays,
+            // so that the next owner reads that. A commit here is one record of the changelog.
+            if let Some(written) = self.acknowledged.get(&changelog_of(part.partition))
+                && (around.is_transactional()
+                    || *written == running.changelog
+                    || around.has(Defect::PositionJumps))
+            {
+                running.changelog = written + 1;
             }
         }
         self.after(around, after)

@@ -1,5 +1,7 @@
 //! The deliberate defects: what a driver of the engine, or the engine, could do wrong. Each must be found.
 
+use runtime::config::Guarantee;
+
 /// A defect that can be switched on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Defect {
@@ -57,11 +59,27 @@ pub enum Defect {
     ForgetsTooSoon,
     /// Records that come out of a spool are held no longer than others.
     SpoolHoldMissing,
+    /// At least once: entries are written while outputs are not acknowledged.
+    EntriesBeforeOutputs,
+    /// At least once: offsets are committed while entries are not acknowledged.
+    OffsetsBeforeEntries,
+    /// At least once: the set holds what is not committed.
+    SetBeforeCommit,
+    /// At least once: a record that was not written is covered by the commit.
+    UnwrittenCovered,
+    /// At least once: where a record is given up, those behind it are written.
+    GapInOutputs,
+    /// At least once: a partition is given back before its outputs are committed.
+    RevokedUncommitted,
+    /// At least once: who was put out of the group commits offsets, which the broker takes while the group is empty.
+    LostMemberCommits,
+    /// At least once: the set is taken to hold the changelog up to its last commit, whatever others wrote before that.
+    PositionJumps,
 }
 
 impl Defect {
     /// All of them.
-    pub const ALL: [Defect; 27] = [
+    pub const ALL: [Defect; 35] = [
         Defect::MarkBeforeOutput,
         Defect::OffsetOffByOne,
         Defect::OffsetOverHeld,
@@ -89,7 +107,31 @@ impl Defect {
         Defect::FailureCommittedOver,
         Defect::ForgetsTooSoon,
         Defect::SpoolHoldMissing,
+        Defect::EntriesBeforeOutputs,
+        Defect::OffsetsBeforeEntries,
+        Defect::SetBeforeCommit,
+        Defect::UnwrittenCovered,
+        Defect::GapInOutputs,
+        Defect::RevokedUncommitted,
+        Defect::LostMemberCommits,
+        Defect::PositionJumps,
     ];
+
+    /// Under which guarantee it is switched on.
+    #[must_use]
+    pub fn guarantee(self) -> Guarantee {
+        match self {
+            Self::EntriesBeforeOutputs
+            | Self::OffsetsBeforeEntries
+            | Self::SetBeforeCommit
+            | Self::UnwrittenCovered
+            | Self::GapInOutputs
+            | Self::RevokedUncommitted
+            | Self::LostMemberCommits
+            | Self::PositionJumps => Guarantee::AtLeastOnce,
+            _ => Guarantee::ExactlyOnce,
+        }
+    }
 
     /// What it does, for a person.
     #[must_use]
@@ -122,6 +164,16 @@ impl Defect {
             Self::FailureCommittedOver => "failed commit covered by the next",
             Self::ForgetsTooSoon => "set forgets too soon",
             Self::SpoolHoldMissing => "spools drained out of order: no longer hold",
+            Self::EntriesBeforeOutputs => "at least once: changelog written before outputs are acknowledged",
+            Self::OffsetsBeforeEntries => {
+                "at least once: offsets committed before the changelog is acknowledged"
+            }
+            Self::SetBeforeCommit => "at least once: set applied before the commit",
+            Self::UnwrittenCovered => "at least once: unwritten record covered by the commit",
+            Self::GapInOutputs => "at least once: outputs written behind one that was given up",
+            Self::RevokedUncommitted => "at least once: partition given back before its commit",
+            Self::LostMemberCommits => "at least once: commit of a lost member in an empty group",
+            Self::PositionJumps => "at least once: changelog position jumps over what others wrote",
         }
     }
 }

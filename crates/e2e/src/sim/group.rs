@@ -57,6 +57,12 @@ impl Group {
         member.generation == self.generation && self.members.iter().any(|other| other.id == member.id)
     }
 
+    /// Whether offsets may be committed. Who names no member is taken for a client outside of any group, which may while
+    /// the group is empty.
+    pub(super) fn may_commit(&self, member: Option<MemberOf>) -> bool {
+        member.map_or(self.members.is_empty(), |member| self.is_current(member))
+    }
+
     /// A new member.
     pub(super) fn join(&mut self, instance: usize, now: i64, random: &mut Random) -> u64 {
         self.ids += 1;

@@ -11,6 +11,7 @@ use super::defect::Defect;
 use super::disk::Disk;
 use super::group::News;
 use super::kafka::{MemberOf, Refusal};
+use super::unsent::Unsent;
 
 /// Most by which time grows in one turn, in ms.
 const TIME_STEP: i64 = 100;
@@ -26,8 +27,10 @@ pub(super) enum Fault {
     Refused(Refusal),
     /// The group went on without it.
     Lost,
-    /// Whether a transaction was committed is not known.
+    /// Whether a transaction, or offsets, were committed is not known.
     Unknown,
+    /// A record was not written, or so it seems.
+    NotWritten,
     Store(StoreFault),
 }
 
@@ -102,12 +105,11 @@ pub(super) enum Phase {
     Apply(After),
 }
 
-/// One position of a commit: partition, position, changelog position after it.
+/// One position of a commit.
 pub(super) struct InCommit {
     pub(super) partition: usize,
     pub(super) position: Position,
     pub(super) metadata: String,
-    pub(super) changelog: Option<i64>,
     /// Whether the position goes into the transaction: always, but for a defect.
     pub(super) sent: bool,
 }
@@ -125,6 +127,11 @@ pub(super) struct Instance {
     pub(super) epoch: u32,
     /// Whether something was written since the last commit.
     pub(super) open: bool,
+    /// At least once: what is written, what it is part of.
+    pub(super) unsent: Unsent,
+    pub(super) batch: Option<usize>,
+    /// The last record of each log that was acknowledged during a commit.
+    pub(super) acknowledged: BTreeMap<usize, i64>,
     pub(super) changes: VecDeque<News>,
     pub(super) unstable: Vec<Unstable>,
     pub(super) taking: Vec<(usize, Position, String)>,
@@ -152,6 +159,9 @@ impl Instance {
             lost: false,
             epoch: 0,
             open: false,
+            unsent: Unsent::default(),
+            batch: None,
+            acknowledged: BTreeMap::new(),
             changes: VecDeque::new(),
             unstable: Vec::new(),
             taking: Vec::new(),
@@ -182,6 +192,10 @@ impl Instance {
             return;
         }
         self.hear(around);
+        let acknowledged = &mut self.acknowledged;
+        self.unsent.send(&mut around.kafka, &mut around.random, |log, offset| {
+            acknowledged.insert(log, offset);
+        });
         let done = match self.phase {
             Phase::Down => Ok(()),
             Phase::Read => self.read(around),
@@ -202,8 +216,10 @@ impl Instance {
     }
 
     fn start(&mut self, around: &mut Around) {
-        let Ok(epoch) = around.kafka.init(self.id) else { return };
-        self.epoch = epoch;
+        if around.is_transactional() {
+            let Ok(epoch) = around.kafka.init(self.id) else { return };
+            self.epoch = epoch;
+        }
         let id = around.group.join(self.id, around.now, &mut around.random);
         around.tell(|| format!("instance {} starts as member {id}", self.id));
         self.member = Some(MemberOf { id, generation: 0 });
@@ -237,6 +253,7 @@ impl Instance {
 
     /// Drops all that is not committed, as a thread does that begins anew in its process.
     fn fall(&mut self, around: &mut Around) {
+        self.unsent.cut_off(&mut around.kafka, &mut around.random);
         self.hand_all_to_standby();
         if let Some(member) = self.member {
             around.group.leave(member.id, around.now, &mut around.random);
@@ -246,6 +263,7 @@ impl Instance {
 
     /// The process ends without a word.
     pub(super) fn die(&mut self, around: &mut Around, until: i64) {
+        self.unsent.cut_off(&mut around.kafka, &mut around.random);
         self.kept.clear();
         self.stopped_until = 0;
         self.deaf_until = 0;
@@ -271,6 +289,8 @@ impl Instance {
         self.tasks.clear();
         self.restoring.clear();
         self.commit.clear();
+        self.batch = None;
+        self.open = false;
     }
 
     fn read(&mut self, around: &mut Around) -> Result<(), Fault> {
@@ -411,10 +431,18 @@ impl Instance {
         Ok(())
     }
 
-    /// Writes a record in the current transaction.
-    pub(super) fn put(&mut self, around: &mut Around, log: usize, value: Vec<u8>) -> Result<i64, Fault> {
+    /// Writes a record in the current transaction; at least once, hands it to the client.
+    pub(super) fn put(&mut self, around: &mut Around, log: usize, value: Vec<u8>) -> Result<(), Fault> {
         self.open = true;
-        Ok(around.kafka.write(self.id, self.epoch, around.now, log, value)?)
+        if around.is_transactional() {
+            let offset = around.kafka.write(self.id, self.epoch, around.now, log, value)?;
+            self.acknowledged.insert(log, offset);
+        } else {
+            let kafka = &mut around.kafka;
+            let batch = *self.batch.get_or_insert_with(|| kafka.begin_batch(self.id, around.now));
+            self.unsent.push(batch, log, value);
+        }
+        Ok(())
     }
 }
 

@@ -1,4 +1,5 @@
 //! A broker in memory: source partitions, logs with transactions, and the offsets that are committed with them.
+//! Without transactions it keeps apart all the same what one commit of offsets covers, so that the check can tell.
 //!
 //! A transaction is decided in one step, but its markers reach each log and the offsets one by one, later, as in Kafka:
 //! so one partition can already show a commit that another still holds back.
@@ -76,6 +77,7 @@ pub(super) struct MemberOf {
 
 /// The broker.
 pub(super) struct Kafka {
+    transactional: bool,
     pub(super) sources: Vec<Vec<SourceRecord>>,
     logs: Vec<Vec<Slot>>,
     transactions: Vec<Transaction>,
@@ -83,17 +85,21 @@ pub(super) struct Kafka {
     active: VecDeque<usize>,
     producers: Vec<Producer>,
     offsets: Vec<Option<Committed>>,
+    /// The log of each record outside of a transaction, in the order in which they arrived.
+    arrivals: Vec<usize>,
 }
 
 impl Kafka {
-    pub(super) fn new(partitions: usize, logs: usize, producers: usize) -> Self {
+    pub(super) fn new(transactional: bool, partitions: usize, logs: usize, producers: usize) -> Self {
         Self {
+            transactional,
             sources: (0..partitions).map(|_| Vec::new()).collect(),
             logs: (0..logs).map(|_| Vec::new()).collect(),
             transactions: Vec::new(),
             active: VecDeque::new(),
             producers: vec![Producer::default(); producers],
             offsets: vec![None; partitions],
+            arrivals: Vec::new(),
         }
     }
 
@@ -136,17 +142,35 @@ impl Kafka {
             }
             self.finish(current);
         }
-        let transaction = self.transactions.len();
-        self.transactions.push(Transaction {
-            producer,
-            fate: Fate::Open,
-            since: now,
-            logs: Vec::new(),
-            offsets: Vec::new(),
-        });
+        let transaction = self.begin_batch(producer, now);
         self.active.push_back(transaction);
         self.producers[producer].current = Some(transaction);
         Ok(transaction)
+    }
+
+    /// Without transactions: a new batch, the records that one commit of offsets is to cover.
+    pub(super) fn begin_batch(&mut self, producer: usize, now: i64) -> usize {
+        let (logs, offsets) = (Vec::new(), Vec::new());
+        self.transactions.push(Transaction { producer, fate: Fate::Open, since: now, logs, offsets });
+        self.transactions.len() - 1
+    }
+
+    /// A record of a batch arrives, and can be read at once; gives its offset.
+    pub(super) fn arrive(&mut self, batch: usize, log: usize, value: Vec<u8>) -> i64 {
+        let offset = self.end(log);
+        self.logs[log].push(Slot::Record(batch, value));
+        self.arrivals.push(log);
+        offset
+    }
+
+    /// Commits source positions, and thereby a batch. The caller has asked the group.
+    pub(super) fn commit_offsets(&mut self, batch: Option<usize>, offsets: Vec<(usize, Committed)>) {
+        for (partition, committed) in offsets {
+            self.offsets[partition] = Some(committed);
+        }
+        if let Some(batch) = batch {
+            self.transactions[batch].fate = Fate::Committed;
+        }
     }
 
     /// Writes in the producer's transaction; gives the record's offset.
@@ -171,6 +195,7 @@ impl Kafka {
     /// Writes outside of any transaction.
     pub(super) fn write_plain(&mut self, log: usize, value: Vec<u8>) {
         self.logs[log].push(Slot::Record(PLAIN, value));
+        self.arrivals.push(log);
     }
 
     /// Adds source positions to the transaction. `member` is `None` where the client has lost its membership: the
@@ -305,16 +330,41 @@ impl Kafka {
 
     fn visible(&self, log: usize, from: i64, end: i64, any: bool) -> Option<(i64, &[u8])> {
         (from..end).find_map(|offset| match &self.logs[log][usize::try_from(offset).ok()?] {
-            Slot::Record(id, value) if any || self.is_committed(*id) => Some((offset, value.as_slice())),
+            Slot::Record(id, value) if any || self.is_visible(*id) => Some((offset, value.as_slice())),
             _ => None,
         })
+    }
+
+    fn is_visible(&self, id: usize) -> bool {
+        !self.transactional || self.is_committed(id)
     }
 
     fn is_committed(&self, id: usize) -> bool {
         id == PLAIN || self.transactions[id].fate == Fate::Committed
     }
 
-    /// Everything in a log that is committed, in order.
+    /// Everything in a log that its readers see, in order.
+    pub(super) fn all_visible(&self, log: usize) -> impl Iterator<Item = &[u8]> {
+        self.logs[log].iter().filter_map(|slot| match slot {
+            Slot::Record(id, value) if self.is_visible(*id) => Some(value.as_slice()),
+            _ => None,
+        })
+    }
+
+    /// Without transactions: every record with its log, in the order in which they arrived.
+    pub(super) fn all_arrived(&self) -> impl Iterator<Item = (usize, &[u8])> {
+        let mut next = vec![0; self.logs.len()];
+        self.arrivals.iter().filter_map(move |log| {
+            let offset = next[*log];
+            next[*log] += 1;
+            match &self.logs[*log][offset] {
+                Slot::Record(_, value) => Some((*log, value.as_slice())),
+                Slot::Marker => None,
+            }
+        })
+    }
+
+    /// Everything in a log that is committed, in order: without transactions, what a commit of offsets covers.
     pub(super) fn all_committed(&self, log: usize) -> impl Iterator<Item = &[u8]> {
         self.logs[log].iter().filter_map(|slot| match slot {
             Slot::Record(id, value) if self.is_committed(*id) => Some(value.as_slice()),

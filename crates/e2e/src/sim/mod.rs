@@ -15,10 +15,14 @@ mod instance;
 mod kafka;
 mod plan;
 mod random;
+mod repeats;
 mod takeover;
+mod unsent;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use runtime::config::Guarantee;
 
 pub use defect::Defect;
 
@@ -27,12 +31,16 @@ pub use defect::Defect;
 pub struct Report {
     /// Seeds run.
     pub seeds: u64,
+    /// Of these, seeds without transactions.
+    pub at_least_once: u64,
     /// Source records.
     pub records: u64,
     /// Instances killed.
     pub crashes: u64,
     /// Stream threads that began anew by themselves, after a fault of the broker or the group.
     pub restarts: u64,
+    /// Effects written again, at least once.
+    pub repeats: u64,
     /// Members that the group put out.
     pub put_out: u64,
     /// Seeds whose run broke an invariant.
@@ -50,14 +58,39 @@ pub struct Failure {
     pub trace: Vec<String>,
 }
 
+/// What a seed is run with.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Setting {
+    /// What the processors promise. Where nobody says, each seed has its own: a third of them run without transactions.
+    pub guarantee: Option<Guarantee>,
+    /// What is wrong on purpose.
+    pub defect: Option<Defect>,
+}
+
+impl Setting {
+    /// With this wrong on purpose, under the guarantee that it belongs to.
+    #[must_use]
+    pub fn wrong(defect: Defect) -> Self {
+        Self { guarantee: Some(defect.guarantee()), defect: Some(defect) }
+    }
+
+    fn guarantee(self, seed: u64) -> Guarantee {
+        let own = if seed % 3 == 2 { Guarantee::AtLeastOnce } else { Guarantee::ExactlyOnce };
+        self.guarantee.unwrap_or(own)
+    }
+}
+
 /// Runs one seed and adds it up; a failure is told without its trace.
-pub fn run(seed: u64, defect: Option<Defect>, report: &mut Report) -> Option<Failure> {
+pub fn run(seed: u64, setting: Setting, report: &mut Report) -> Option<Failure> {
     report.seeds += 1;
-    let what = match catch_unwind(AssertUnwindSafe(|| world::run(seed, defect, false))) {
+    let guarantee = setting.guarantee(seed);
+    report.at_least_once += u64::from(guarantee == Guarantee::AtLeastOnce);
+    let what = match catch_unwind(AssertUnwindSafe(|| world::run(seed, guarantee, setting.defect, false))) {
         Ok(finding) => {
             report.records += finding.tally.records;
             report.crashes += finding.tally.crashes;
             report.restarts += finding.tally.faults;
+            report.repeats += finding.tally.repeats;
             report.put_out += finding.tally.rebalances;
             finding.violation?
         }
@@ -69,8 +102,9 @@ pub fn run(seed: u64, defect: Option<Defect>, report: &mut Report) -> Option<Fai
 
 /// Runs one seed again and tells what happened in it.
 #[must_use]
-pub fn trace(seed: u64, defect: Option<Defect>) -> Vec<String> {
-    catch_unwind(AssertUnwindSafe(|| world::run(seed, defect, true).trace)).unwrap_or_default()
+pub fn trace(seed: u64, setting: Setting) -> Vec<String> {
+    let run = || world::run(seed, setting.guarantee(seed), setting.defect, true).trace;
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What a seed decides before anything runs: how the world is made, which faults it has, and what people write.
 
+use runtime::config::Guarantee;
 use streams::{Limits, Millis};
 
 use super::random::Random;
@@ -31,9 +32,10 @@ pub(super) struct Faults {
     pub(super) deaf: u64,
     /// The process ends in good order.
     pub(super) end: u64,
-    /// Of the requests to decide a transaction: never arrives.
+    /// Of the requests to decide a transaction: never arrives. At least once, of those to commit offsets, and of the
+    /// looks at what was written.
     pub(super) lost_request: u64,
-    /// Of the requests to decide a transaction: arrives, its answer does not.
+    /// Of the same: arrives, its answer does not.
     pub(super) lost_answer: u64,
     /// Of the kills: the local state loses its last writes.
     pub(super) damage: u64,
@@ -48,6 +50,7 @@ pub(super) struct Faults {
 /// A seed's world.
 #[derive(Debug)]
 pub(super) struct Settings {
+    pub(super) guarantee: Guarantee,
     pub(super) partitions: usize,
     pub(super) instances: usize,
     /// The client knows at once what the broker has, so that task time never runs over an unread record.
@@ -127,7 +130,7 @@ impl Event {
 }
 
 impl Settings {
-    pub(super) fn new(random: &mut Random) -> Self {
+    pub(super) fn new(guarantee: Guarantee, random: &mut Random) -> Self {
         let exact = random.chance(50_000);
         // Each seed has some of the faults: where all come at once they hide each other.
         let mut some = |rates: &[u64]| random.pick(rates);
@@ -144,6 +147,7 @@ impl Settings {
             jump: some(&[0, 0, 50, 200]),
         };
         Self {
+            guarantee,
             partitions: 2 + random.below(3),
             instances: 2 + random.below(2),
             exact,

@@ -10,12 +10,16 @@ use super::defect::Defect;
 use super::group::News;
 use super::instance::{After, Fault, Instance, Kept, Phase, Restoring, Running, Unstable};
 use super::plan::LIMITS;
+use super::repeats;
 
 impl Instance {
     /// Acts on what the group gave and took, one thing a step.
     pub(super) fn follow(&mut self, around: &mut Around) -> Result<(), Fault> {
         match self.changes.pop_front() {
             Some(News::Lost) => return Err(Fault::Lost),
+            Some(News::Revoked(partition)) if around.has(Defect::RevokedUncommitted) => {
+                return self.revoked(around, partition);
+            }
             Some(News::Revoked(partition)) => {
                 self.phase = Phase::Entries(After::Revoke(partition));
                 return Ok(());
@@ -92,8 +96,13 @@ impl Instance {
     }
 
     pub(super) fn barrier_end(&mut self, around: &mut Around) -> Result<(), Fault> {
-        self.end_transaction(around)?;
+        if around.is_transactional() {
+            self.end_transaction(around)?;
+        } else if !self.is_flushed(around)? {
+            return Ok(());
+        }
         self.open = false;
+        self.batch = None;
         self.phase = Phase::Work;
         Ok(())
     }
@@ -135,6 +144,11 @@ impl Instance {
             if done {
                 let restored = self.restoring.remove(&partition).expect("listed above");
                 let Restoring { set, start, counts, changelog, .. } = restored;
+                if !around.is_transactional()
+                    && let Some(lack) = repeats::lacking(around, partition, &set, changelog)?
+                {
+                    around.complaint = Some(lack);
+                }
                 let task = Task::new(chain(around.defect, &around.known), LIMITS, set, start, counts);
                 self.tasks.insert(partition, Running::new(task, changelog));
             }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use runtime::config::Guarantee;
+
 use super::around::{Around, Tally, changelog_of};
 use super::check::check;
 use super::defect::Defect;
@@ -11,6 +13,7 @@ use super::instance::Instance;
 use super::kafka::{Committed, Kafka, SourceRecord};
 use super::plan::{Arrival, BEGIN, DAY, Settings};
 use super::random::Random;
+use super::repeats;
 
 /// Longest virtual time in which everything must have settled, in ms.
 const SETTLE: i64 = 60_000;
@@ -30,16 +33,17 @@ struct World {
 }
 
 /// Runs a seed.
-pub(super) fn run(seed: u64, defect: Option<Defect>, traced: bool) -> Finding {
+pub(super) fn run(seed: u64, guarantee: Guarantee, defect: Option<Defect>, traced: bool) -> Finding {
     let mut random = Random::new(seed);
-    let settings = Settings::new(&mut random);
+    let settings = Settings::new(guarantee, &mut random);
     let arrivals = settings.arrivals(&mut random);
     let (partitions, instances) = (settings.partitions, settings.instances);
     let fragile = settings.faults.damage > 0;
+    let transactional = guarantee == Guarantee::ExactlyOnce;
     let around = Around {
         now: BEGIN,
         defect,
-        kafka: Kafka::new(partitions, changelog_of(partitions), instances),
+        kafka: Kafka::new(transactional, partitions, changelog_of(partitions), instances),
         group: Group::new(partitions, instances),
         random,
         disks: (0..instances).map(|_| (0..partitions).map(|_| Disk::new(fragile)).collect()).collect(),
@@ -57,6 +61,7 @@ pub(super) fn run(seed: u64, defect: Option<Defect>, traced: bool) -> Finding {
     let mut world = World { around, instances: (0..instances).map(Instance::new).collect() };
     world.live(&arrivals);
     let violation = world.settle().and_then(|()| check(&world.around, &mut world.instances)).err();
+    world.around.tally.repeats = repeats::count(&world.around);
     let Around { tally, trace, .. } = world.around;
     Finding { tally, violation, trace: trace.unwrap_or_default() }
 }
@@ -199,6 +204,9 @@ impl World {
         let all_committed = (0..settings.partitions).all(|partition| {
             kafka.committed(partition).map_or(0, |committed| committed.position) >= kafka.high(partition)
         });
-        all_committed && kafka.is_calm()
+        // Without transactions, what is written stands before it is committed: all must have heard how their commit ended.
+        let all_heard = settings.guarantee == Guarantee::ExactlyOnce
+            || self.instances.iter().all(|instance| !instance.open);
+        all_committed && kafka.is_calm() && all_heard
     }
 }
