@@ -7,4 +7,5 @@ mod genesys;
 mod kafka;
 mod limit;
 mod line;
+mod retry;
 mod rig;
