@@ -149,10 +149,13 @@ impl Context {
             // An engine that has failed answers by dropping the sender.
             let _ = is_done.blocking_recv();
         }
-        let commits: Vec<_> =
-            left.iter().filter_map(|p| Some((*p, self.progress.committable(*p)?))).collect();
-        if let Err(error) = commit(consumer, &self.topic, &commits, CommitMode::Sync) {
-            tracing::warn!(topic = self.topic, %error, "the last offsets of partitions given up are not committed");
+        // What the group has given to another is not ours to commit; asking would only wait.
+        if !consumer.assignment_lost() {
+            let commits: Vec<_> =
+                left.iter().filter_map(|p| Some((*p, self.progress.committable(*p)?))).collect();
+            if let Err(error) = commit(consumer, &self.topic, &commits, CommitMode::Sync) {
+                tracing::warn!(topic = self.topic, %error, "the last offsets of partitions given up are not committed");
+            }
         }
         for partition in &left {
             self.progress.close(*partition);

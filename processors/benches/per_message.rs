@@ -57,7 +57,7 @@ fn ids(different: bool) -> Vec<String> {
     (0..BATCH).map(|i| format!("01FZ74A0TDDPYRVKNK77{:06}", if different { i } else { 0 })).collect()
 }
 
-fn task(chain: Chain<Message>) -> Task<Message, MemoryBlocks> {
+fn task(chain: Chain<Box<Message>>) -> Task<Box<Message>, MemoryBlocks> {
     let limits = Limits {
         dedupe_retention: 30 * DAY,
         source_retention: 7 * DAY,
@@ -69,7 +69,7 @@ fn task(chain: Chain<Message>) -> Task<Message, MemoryBlocks> {
 }
 
 fn run(
-    mut task: Task<Message, MemoryBlocks>,
+    mut task: Task<Box<Message>, MemoryBlocks>,
     key: &str,
     account: &str,
     value: &str,

@@ -23,19 +23,19 @@ pub use settings::{Account, Framings, Settings};
 pub use split::{LINE_OBJECTS, LINE_UNITS, split};
 use streams::Chain;
 
-/// `webhooks.line` → `outbox.genesys`.
+/// `webhooks.line` → `outbox.genesys`. A message is boxed: it moves from buffer to buffer on its way.
 ///
 /// A chain belongs to one task and is dropped with it: it remembers which persons it has written to
 /// `state.identity`, and that memory must not outlive a commit that failed.
 #[must_use]
-pub fn line_to_genesys(settings: &Settings, people: impl People) -> Chain<Message> {
+pub fn line_to_genesys(settings: &Settings, people: impl People) -> Chain<Box<Message>> {
     let parse = line::Parser::new(settings);
     let mut identify = identity::Identify::new(settings, people);
     let map = to_genesys::Writer::new(settings);
-    Chain::parse(move |record| parse.parse(record))
-        .filter(Message::filtered)
-        .dedupe(Message::event)
-        .reorder(settings.hold_line_ms, Message::placed)
+    Chain::parse(move |record| parse.parse(record).map(Box::new))
+        .filter(|message| message.filtered())
+        .dedupe(|message| message.event())
+        .reorder(settings.hold_line_ms, |message| message.placed())
         .detour(settings.hold_spooled_ms, head::is_spooled)
         .identify(move |message, out| identify.identify(message, out))
         .map(move |released, out| map.write(released, out))
@@ -43,14 +43,14 @@ pub fn line_to_genesys(settings: &Settings, people: impl People) -> Chain<Messag
 
 /// `webhooks.genesys` → `outbox.line`. For whom it is made, see [`line_to_genesys`].
 #[must_use]
-pub fn genesys_to_line(settings: &Settings, people: impl People) -> Chain<Message> {
+pub fn genesys_to_line(settings: &Settings, people: impl People) -> Chain<Box<Message>> {
     let parse = genesys::Parser::new(settings);
     let mut identify = identity::Identify::new(settings, people);
     let map = to_line::Writer::new(settings);
-    Chain::parse(move |record| parse.parse(record))
-        .filter(Message::filtered)
-        .dedupe(Message::event)
-        .reorder(settings.hold_genesys_ms, Message::placed)
+    Chain::parse(move |record| parse.parse(record).map(Box::new))
+        .filter(|message| message.filtered())
+        .dedupe(|message| message.event())
+        .reorder(settings.hold_genesys_ms, |message| message.placed())
         .detour(settings.hold_spooled_ms, head::is_spooled)
         .identify(move |message, out| identify.identify(message, out))
         .map(move |released, out| map.write(released, out))

@@ -19,7 +19,7 @@ impl Writer {
         Self { codec: Codec::new(settings.framings.to_genesys) }
     }
 
-    pub(crate) fn write(&self, released: Released<Message>, out: &mut Vec<Output>) {
+    pub(crate) fn write(&self, released: Released<Box<Message>>, out: &mut Vec<Output>) {
         let Released { message, late_by, .. } = released;
         let (Who::Person { guid, prefix }, Body::Line(said)) = (message.who, message.body) else {
             return;

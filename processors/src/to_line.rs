@@ -20,7 +20,7 @@ impl Writer {
     }
 
     /// What does not fit one push goes out in further records, in order, each with an identity of its own.
-    pub(crate) fn write(&self, released: Released<Message>, out: &mut Vec<Output>) {
+    pub(crate) fn write(&self, released: Released<Box<Message>>, out: &mut Vec<Output>) {
         let Released { message, late_by, .. } = released;
         let (Who::Person { guid, .. }, Body::Genesys(written)) = (&message.who, &message.body) else {
             return;

@@ -175,6 +175,7 @@ table! {
     COMMIT_RECORDS = Histogram "naru_commit_records" [] "records that one commit ends" in COUNTS;
     RESTORE_SECONDS = Histogram "naru_restore_seconds" [] "time from the assignment of a partition to its first record" in SECONDS;
     THREAD_RESTARTS = Counter "naru_thread_restarts_total" [] "stream threads that dropped their tasks and began anew";
+    TRANSACTIONS_ABORTED = Counter "naru_transactions_aborted_total" [] "transactions that were aborted, after which their tasks were restored in place";
     OFFSETS_LOST = Counter "naru_offsets_lost_total" ["topic"] "source records that were gone before they were read";
     STANDBY_RECORDS = Counter "naru_standby_records_total" [] "changelog records of other instances that were read along";
     TABLE_RECORDS = Counter "naru_table_records_total" ["topic"] "records that a table has read";

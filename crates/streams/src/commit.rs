@@ -54,7 +54,9 @@ pub struct Commit<'a> {
 /// The text that is committed with a source position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommitMetadata {
-    /// The `transactional.id` that wrote it: initialising it fences the writer.
+    /// The `transactional.id` of the partition's owner; empty once the owner has given the partition back in order.
+    /// Whoever takes the partition over from an owner that is named here and is gone must end its transaction, which
+    /// initialising the id does.
     pub writer: String,
     /// The counts at this commit.
     pub counts: Counts,

@@ -93,7 +93,7 @@ impl Raw {
 /// What became of the records, once all holds are over.
 pub(crate) fn run(direction: Direction, people: Table, records: &[Raw]) -> (Effects, Counts) {
     let settings = settings();
-    let chain: Chain<Message> = match direction {
+    let chain: Chain<Box<Message>> = match direction {
         Direction::LineToGenesys => line_to_genesys(&settings, people),
         Direction::GenesysToLine => genesys_to_line(&settings, people),
     };

@@ -10,6 +10,7 @@ mod outage;
 mod replay;
 mod tables;
 mod topics;
+mod transactions;
 
 use std::process::ExitCode;
 
@@ -29,6 +30,9 @@ fn main() -> ExitCode {
             row("a_dead_letter_is_its_record_with_its_place", Needs::Kafka, dead_letters::record_and_place),
             row("a_replay_from_the_beginning_has_no_effect", Needs::Kafka, replay::without_effect),
             row("a_hidden_entry_is_not_absent", Needs::Kafka, tables::a_hidden_entry_is_not_absent),
+            row("a_refused_record_is_written_in_the_end", Needs::Kafka, transactions::begun_anew),
+            row("an_aborted_transaction_is_restored_in_place", Needs::Kafka, transactions::restored_in_place),
+            row("a_transaction_left_open_is_ended", Needs::Kafka, transactions::ended_by_the_next_owner),
             row("killed_processors_lose_nothing", Needs::Kafka, kills::nothing_lost),
             row("rebalances_at_full_speed_lose_nothing", Needs::Kafka, kills::shared_anew_ten_times),
             row("the_demo_stack_carries_both_ways", Needs::Docker, demo_stack::carries_both_ways),

@@ -62,7 +62,8 @@ fn effects(world: &World) -> (usize, usize) {
     (world.standins.genesys().received().len(), world.standins.line().received().len())
 }
 
-fn group(world: &World) -> Outcome<BaseConsumer> {
+/// A client with the name of the processors' group.
+pub(crate) fn group(world: &World) -> Outcome<BaseConsumer> {
     ClientConfig::new()
         .set("bootstrap.servers", world.brokers())
         .set("group.id", format!("{}processors", world.topics().full("")))
@@ -72,7 +73,7 @@ fn group(world: &World) -> Outcome<BaseConsumer> {
 }
 
 /// Every partition of the sources, with the end of each.
-fn ends(world: &World, consumer: &BaseConsumer) -> Outcome<Vec<(String, i32, i64)>> {
+pub(crate) fn ends(world: &World, consumer: &BaseConsumer) -> Outcome<Vec<(String, i32, i64)>> {
     let mut ends = Vec::new();
     for source in SOURCES {
         let topic = world.topics().of(source);

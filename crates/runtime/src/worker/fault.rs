@@ -1,16 +1,19 @@
-//! Why a stream thread drops its tasks and begins anew. Every cause ends the same way, which is always safe: nothing
-//! uncommitted is applied, and the next start of the same `transactional.id` ends the open transaction.
+//! Why a stream thread drops its tasks. Where its transaction was aborted it restores them in place, without a word to
+//! its group. Every other cause ends with a new beginning, which is always safe: nothing uncommitted is applied, and
+//! the next start of the same `transactional.id` ends the open transaction.
 
 use rdkafka::error::KafkaError;
 use streams::StoreFault;
 
-/// What ended a stream thread's work.
+/// What ended a stream thread's work, or its transaction.
 #[derive(Debug)]
 pub(crate) enum Fault {
     /// The client or the broker failed while doing this.
     Kafka(&'static str, KafkaError),
-    /// A record could not be written; the transaction cannot be committed.
+    /// A record could not be written. The client goes on after that only with another producer.
     NotWritten(KafkaError),
+    /// The transaction was aborted and the producer goes on: the tasks are restored where they are.
+    Aborted(String),
     /// The broker did not answer in time: whether it did is not known.
     TimedOut(&'static str),
     /// The state store failed.
@@ -32,6 +35,9 @@ impl Fault {
             }
             Fault::NotWritten(error) => {
                 tracing::warn!(thread, %error, "stream thread begins anew: a record was not written");
+            }
+            Fault::Aborted(why) => {
+                tracing::warn!(thread, why, "stream thread begins anew: its transaction was aborted");
             }
             Fault::TimedOut(what) => {
                 tracing::warn!(thread, what, "stream thread begins anew: no answer in time");

@@ -94,6 +94,11 @@ impl Restorer {
         self.running.is_empty()
     }
 
+    /// The tasks on their way.
+    pub(crate) fn running(&self) -> impl Iterator<Item = (TaskId, &Restoring)> {
+        self.running.iter().map(|(id, restoring)| (*id, restoring))
+    }
+
     /// Reads on for a bounded time; returns the tasks whose barrier was seen.
     pub(crate) fn turn(&mut self) -> Result<Vec<Restored>, Fault> {
         let mut done = Vec::new();

@@ -1,31 +1,49 @@
-//! Taking partitions over and giving them back.
+//! Taking partitions over, giving them back, and restoring them in place.
 //!
-//! Over: (1) the committed offsets, stable; (2) a barrier in each changelog, in a transaction; (3) the changelog is read
-//! until the barrier is seen; only then the first record. Back: everything of theirs is committed first.
+//! Over: (1) whoever owned them and is gone is shut out; (2) the committed offsets, stable; (3) a barrier in each
+//! changelog and the new owner's name beside the offsets, in a transaction; (4) the changelog is read until the barrier
+//! is seen; only then the first record. Back: everything of theirs is committed first, and that they are given back.
+//! In place, after an aborted transaction: the same as over, without a word to the group.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::topic_partition_list::TopicPartitionList;
-use streams::{CommitMetadata, DedupeSet, Position, Task, changelog};
+use streams::{CommitMetadata, Counts, DedupeSet, Position, Task, changelog};
 
 use super::Source;
 use super::assignment::Change;
 use super::fault::Fault;
 use super::restore::{Restored, Restoring, TaskId};
 use super::standby::Kept;
-use super::thread::{Running, Thread, Unstable};
-use super::transaction::{NewRecord, Transaction};
+use super::thread::{Running, Thread, Waiting, add_offset};
+use super::transaction::{NewRecord, Offsets, Transaction};
+use crate::config::Guarantee;
 use crate::kafka::{LogContext, consumer_config};
 use crate::{clock, metrics};
 
 /// For one request to the broker.
 const REQUEST: Duration = Duration::from_secs(5);
+/// For the members of the group: a broker that is down would hold the answer back.
+const MEMBERS: Duration = Duration::from_secs(2);
 /// For the committed offsets, which a dead instance's open transaction can hold back.
 const STABLE: Duration = Duration::from_secs(1);
+/// Before what an aborted transaction covered is restored.
+const RESTORE_PAUSE: Duration = Duration::from_millis(200);
 /// Between two attempts to read committed offsets that are held back.
 const UNSTABLE_PAUSE: Duration = Duration::from_millis(200);
+
+/// A partition on its way to us, before its dedupe set is claimed.
+struct Start {
+    id: TaskId,
+    position: Position,
+    counts: Counts,
+    /// Ends of the changelog before our barrier.
+    changelog: (i64, i64),
+    nonce: Vec<u8>,
+    since: Instant,
+}
 
 impl<M> Thread<'_, M> {
     /// Acts on what the group gave and took. Says whether it did anything.
@@ -34,97 +52,146 @@ impl<M> Thread<'_, M> {
         let changed = !changes.is_empty();
         for change in changes {
             match change {
+                Change::Assigned(list) if list.count() == 0 => {
+                    self.consumer.incremental_assign(&list).map_err(Fault::kafka("assign partitions"))?;
+                }
                 Change::Assigned(list) => {
-                    self.unstable.push(Unstable { list, since: Instant::now(), fenced: false });
+                    let since = Instant::now();
+                    let new = Waiting { since, is_assigned: false, is_fenced: false };
+                    self.waiting.extend(self.ids(&list).into_iter().map(|id| (id, new)));
                 }
                 Change::Revoked(list) => self.revoke(&list)?,
             }
         }
-        if !self.unstable.is_empty() && (changed || Instant::now() >= self.retry_at) {
-            for assigned in std::mem::take(&mut self.unstable) {
-                self.take_over(assigned)?;
-            }
+        if !self.waiting.is_empty() && (changed || Instant::now() >= self.retry_at) {
+            self.take_over()?;
             self.retry_at = Instant::now() + UNSTABLE_PAUSE;
         }
         Ok(changed)
     }
 
-    /// Takes partitions over: committed offsets, a barrier in each changelog, then the restorer reads up to it.
-    fn take_over(&mut self, assigned: Unstable) -> Result<(), Fault> {
-        let Unstable { list, since, fenced } = assigned;
-        if list.count() == 0 {
-            return self.consumer.incremental_assign(&list).map_err(Fault::kafka("assign partitions"));
+    fn ids(&self, list: &TopicPartitionList) -> Vec<TaskId> {
+        let number = |topic: &str| self.topics.iter().position(|one| one == topic);
+        let elements = list.elements();
+        let id = |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| {
+            (number(element.topic()).expect("only sources are subscribed"), element.partition())
+        };
+        elements.iter().map(id).collect()
+    }
+
+    fn list(&self, ids: impl Iterator<Item = TaskId>) -> TopicPartitionList {
+        let mut list = TopicPartitionList::new();
+        for (source, partition) in ids {
+            list.add_partition(&self.topics[source], partition);
         }
-        let committed = match self.consumer.committed_offsets(list.clone(), STABLE) {
+        list
+    }
+
+    /// Takes the waiting partitions over, or leaves them waiting where their committed offsets are not stable yet.
+    fn take_over(&mut self) -> Result<(), Fault> {
+        let list = self.list(self.waiting.keys().copied());
+        if self.waiting.values().any(|waiting| !waiting.is_fenced) {
+            self.fence_former_owners(&list)?;
+            self.waiting.values_mut().for_each(|waiting| waiting.is_fenced = true);
+        }
+        let committed = match self.consumer.committed_offsets(list, STABLE) {
             Ok(committed) => committed,
             Err(error) => {
                 tracing::info!(%error, "committed offsets are not stable yet, asking again");
-                if !fenced {
-                    self.fence_writers(&list)?;
-                }
-                self.unstable.push(Unstable { list, since, fenced: true });
                 return Ok(());
             }
         };
         self.commit()?;
-        let mut start = TopicPartitionList::new();
-        let mut restoring = Vec::new();
-        for element in committed.elements() {
-            let number = self.topics.iter().position(|topic| topic == element.topic());
-            let id = (number.expect("only sources are subscribed"), element.partition());
-            let task = self.prepare(id, element.offset(), element.metadata(), since)?;
-            start
-                .add_partition_offset(element.topic(), id.1, rdkafka::Offset::Offset(task.start.0))
-                .map_err(Fault::kafka("name a partition"))?;
+        let mut offsets = TopicPartitionList::new();
+        let mut starts = Vec::new();
+        for (element, id) in committed.elements().iter().zip(self.ids(&committed)) {
+            let start = self.start_of(id, element.offset(), element.metadata())?;
             let topic = &self.shared.names.of(self.shared.sources[id.0].changelog);
-            let value = changelog::encode_barrier(&task.nonce);
+            let value = changelog::encode_barrier(&start.nonce);
             let partition = Some(id.1);
             let (key, headers, tracked) = (&b""[..], &[][..], None);
             self.transaction.write(&NewRecord { topic, partition, key, value: &value, headers, tracked })?;
-            restoring.push((id, task));
+            let (writer, topic) = (&self.transactional_id, &self.topics[id.0]);
+            add_offset(&mut offsets, topic, id.1, start.position, writer, start.counts)?;
+            starts.push(start);
         }
-        self.consumer.incremental_assign(&start).map_err(Fault::kafka("assign partitions"))?;
-        if restoring.is_empty() {
-            return Ok(());
+        self.assign(&starts)?;
+        self.transaction.commit(&Offsets { list: &offsets, consumer: &self.consumer })?;
+        tracing::info!(thread = self.index, partitions = starts.len(), "restoring partitions");
+        for start in starts {
+            self.waiting.remove(&start.id);
+            let id = start.id;
+            let restoring = self.claim(start)?;
+            self.restorer.begin([(id, restoring)])?;
         }
-        self.consumer.pause(&start).map_err(Fault::kafka("pause partitions"))?;
-        self.transaction.commit(None)?;
-        tracing::info!(thread = self.index, partitions = restoring.len(), "restoring partitions");
-        self.restorer.begin(restoring)
+        Ok(())
     }
 
-    /// Fences whoever committed these partitions last: the group says that they are ours, so that owner is dead or about
-    /// to notice, and its open transaction would hold us back until the broker ends it.
-    fn fence_writers(&self, list: &TopicPartitionList) -> Result<(), Fault> {
+    /// Lets the client read these partitions from their starts, once they go on: they are paused.
+    fn assign(&self, starts: &[Start]) -> Result<(), Fault> {
+        let (mut new, mut in_place) = (TopicPartitionList::new(), TopicPartitionList::new());
+        for start in starts {
+            let is_assigned = self.waiting.get(&start.id).is_some_and(|waiting| waiting.is_assigned);
+            let list = if is_assigned { &mut in_place } else { &mut new };
+            let offset = rdkafka::Offset::Offset(start.position.0);
+            list.add_partition_offset(&self.topics[start.id.0], start.id.1, offset)
+                .map_err(Fault::kafka("name a partition"))?;
+        }
+        if new.count() > 0 {
+            self.consumer.incremental_assign(&new).map_err(Fault::kafka("assign partitions"))?;
+            self.consumer.pause(&new).map_err(Fault::kafka("pause partitions"))?;
+        }
+        if in_place.count() > 0 {
+            let sought = self.consumer.seek_partitions(in_place, REQUEST);
+            let sought = sought.map_err(Fault::kafka("go back to the last commit"))?;
+            for element in sought.elements() {
+                element.error().map_err(Fault::kafka("go back to the last commit"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Shuts out whoever owned these partitions, did not give them back and is not in the group: its open transaction
+    /// would hold back the offsets, the changelog and the outboxes until the broker ends it.
+    fn fence_former_owners(&self, list: &TopicPartitionList) -> Result<(), Fault> {
+        if self.shared.guarantee == Guarantee::AtLeastOnce {
+            return Ok(());
+        }
         let mut client = consumer_config(&self.shared.kafka, &self.shared.group);
         client.set("isolation.level", "read_uncommitted");
         let reader: BaseConsumer<LogContext> =
             client.create_with_context(LogContext).map_err(Fault::kafka("create a consumer"))?;
         let committed = reader
             .committed_offsets(list.clone(), REQUEST)
-            .map_err(Fault::kafka("read who committed last"))?;
-        let writers: BTreeSet<String> = committed
+            .map_err(Fault::kafka("read who owned the partitions"))?;
+        let mut owners: BTreeSet<String> = committed
             .elements()
             .iter()
             .filter_map(|element| CommitMetadata::decode(element.metadata()))
             .map(|metadata| metadata.writer)
-            .filter(|writer| *writer != self.transactional_id)
+            .filter(|writer| !writer.is_empty() && *writer != self.transactional_id)
             .collect();
-        for writer in writers {
-            tracing::warn!(writer, "ending the transaction of the former owner");
-            Transaction::fence(&self.shared.kafka, &writer)?;
+        if owners.is_empty() {
+            return Ok(());
+        }
+        match reader.fetch_group_list(Some(&self.shared.group), MEMBERS) {
+            // An owner that is a member did not own them in this generation: it is a new life, which has ended the
+            // transaction of the former one.
+            Ok(groups) => {
+                let members = groups.groups().iter().flat_map(rdkafka::groups::GroupInfo::members);
+                members.for_each(|member| _ = owners.remove(member.client_id()));
+            }
+            Err(error) => tracing::warn!(%error, "members of the group are not known"),
+        }
+        for owner in owners {
+            tracing::warn!(owner, "ending the transaction of a former owner that is gone");
+            Transaction::fence(&self.shared.kafka, &owner)?;
         }
         Ok(())
     }
 
-    /// Where a task starts, and its dedupe set as far as it is stored here.
-    fn prepare(
-        &mut self,
-        id: TaskId,
-        committed: rdkafka::Offset,
-        metadata: &str,
-        since: Instant,
-    ) -> Result<Restoring, Fault> {
+    /// Where a partition starts.
+    fn start_of(&mut self, id: TaskId, committed: rdkafka::Offset, metadata: &str) -> Result<Start, Fault> {
         let topic = &self.topics[id.0];
         let watermarks = |topic: &str| {
             self.consumer
@@ -149,11 +216,25 @@ impl<M> Thread<'_, M> {
             rdkafka::Offset::Offset(offset) => offset,
             _ => low,
         };
+        let changelog = watermarks(&self.shared.names.of(self.shared.sources[id.0].changelog))?;
+        self.barriers += 1;
+        Ok(Start {
+            id,
+            position: Position(start),
+            counts: CommitMetadata::decode(metadata).map(|metadata| metadata.counts).unwrap_or_default(),
+            changelog,
+            nonce: format!("{} {} {}", self.transactional_id, clock::now_ms(), self.barriers).into_bytes(),
+            since: self.waiting.get(&id).map_or_else(Instant::now, |waiting| waiting.since),
+        })
+    }
+
+    /// Takes a partition's dedupe set, as far as it is stored here.
+    fn claim(&self, start: Start) -> Result<Restoring, Fault> {
+        let Start { id, position, counts, changelog: (low, high), nonce, since } = start;
         let Kept { set, position: stored } = self.shared.standby.claim(id)?;
-        let (changelog_low, changelog_high) =
-            watermarks(&self.shared.names.of(self.shared.sources[id.0].changelog))?;
         let (set, stored) = match stored {
-            Some(position) if position > changelog_high => {
+            Some(stored) if stored > high => {
+                let topic = &self.topics[id.0];
                 tracing::warn!(
                     topic,
                     partition = id.1,
@@ -165,23 +246,23 @@ impl<M> Thread<'_, M> {
             }
             _ => (set, stored),
         };
-        self.barriers += 1;
-        Ok(Restoring {
-            set,
-            start: Position(start),
-            counts: CommitMetadata::decode(metadata).map(|metadata| metadata.counts).unwrap_or_default(),
-            changelog: rdkafka::Offset::Offset(stored.unwrap_or(0).max(changelog_low)),
-            nonce: format!("{} {} {}", self.transactional_id, clock::now_ms(), self.barriers).into_bytes(),
-            since,
-        })
+        let changelog = rdkafka::Offset::Offset(stored.unwrap_or(0).max(low));
+        Ok(Restoring { set, start: position, counts, changelog, nonce, since })
     }
 
     pub(super) fn start_task(&mut self, restored: Restored) -> Result<(), Fault> {
         let Restored { id, set, start, counts, changelog, since } = restored;
         let source: &Source<M> = &self.shared.sources[id.0];
         let task = Task::new((source.chain)(), source.limits, set, start, counts);
-        let running =
-            Running { task, changelog, committed: None, counted: counts, written: false, fresh: true };
+        let running = Running {
+            task,
+            changelog,
+            committed: Some(start),
+            counted: counts,
+            written: false,
+            fresh: true,
+            since: Instant::now(),
+        };
         self.tasks.insert(id, running);
         for record in self.early.remove(&id).unwrap_or_default() {
             let task = &mut self.tasks.get_mut(&id).expect("inserted above").task;
@@ -214,34 +295,45 @@ impl<M> Thread<'_, M> {
         Ok(())
     }
 
+    /// Drops all tasks, whose transaction was aborted; they wait to be restored from the last commit.
+    pub(super) fn restore_in_place(&mut self, why: &str) -> Result<(), Fault> {
+        tracing::warn!(thread = self.index, why, "transaction aborted, its tasks are restored in place");
+        metrics::TRANSACTIONS_ABORTED.add(metrics::NONE, 1);
+        self.hand_to_standby(|_| true)?;
+        self.early.clear();
+        let assigned = self.consumer.assignment().map_err(Fault::kafka("read the assignment"))?;
+        self.consumer.pause(&assigned).map_err(Fault::kafka("pause partitions"))?;
+        let in_place = Waiting { since: Instant::now(), is_assigned: true, is_fenced: true };
+        self.waiting.extend(self.ids(&assigned).into_iter().map(|id| (id, in_place)));
+        // What fails for good must not be tried at full speed.
+        self.retry_at = Instant::now() + RESTORE_PAUSE;
+        Ok(())
+    }
+
     /// Gives partitions back, after everything that is theirs is committed. Where the group has already given them to
     /// another, nothing of them is: the new owner starts at the last commit.
     fn revoke(&mut self, list: &TopicPartitionList) -> Result<(), Fault> {
-        let gone = |topics: &[String], id: TaskId| list.find_partition(&topics[id.0], id.1).is_some();
-        let topics = self.topics.clone();
-        if self.consumer.assignment_lost() {
-            return Err(Fault::TimedOut("stay in the group"));
+        let gone: BTreeSet<TaskId> = self.ids(list).into_iter().collect();
+        let committed = if self.consumer.assignment_lost() {
+            self.transaction.abort()?;
+            Err(Fault::Aborted("the group has given the partitions to others".into()))
+        } else {
+            self.commit_and_leave(|id| gone.contains(&id)).and_then(|()| self.write_back())
+        };
+        match committed {
+            Err(Fault::Aborted(why)) => self.restore_in_place(&why)?,
+            result => result?,
         }
-        self.commit()?;
-        self.write_back()?;
-        self.early.retain(|id, _| !gone(&topics, *id));
-        self.hand_to_standby(|id| gone(&topics, id))?;
-        for waiting in &mut self.unstable {
-            let mut kept = TopicPartitionList::new();
-            for element in waiting.list.elements() {
-                if list.find_partition(element.topic(), element.partition()).is_none() {
-                    kept.add_partition(element.topic(), element.partition());
-                }
-            }
-            waiting.list = kept;
-        }
+        self.early.retain(|id, _| !gone.contains(id));
+        self.waiting.retain(|id, _| !gone.contains(id));
+        self.hand_to_standby(|id| gone.contains(&id))?;
         self.consumer.incremental_unassign(list).map_err(Fault::kafka("give partitions back"))?;
         let labels: Vec<&'static str> = self.shared.sources.iter().map(|source| source.label).collect();
         self.shared.status.forget(self.index, |label, partition| {
             labels
                 .iter()
                 .position(|other| *other == label)
-                .is_some_and(|number| gone(&topics, (number, partition)))
+                .is_some_and(|number| gone.contains(&(number, partition)))
         });
         tracing::info!(thread = self.index, partitions = list.count(), "partitions given back");
         Ok(())

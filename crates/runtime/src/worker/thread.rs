@@ -3,7 +3,7 @@
 //! A std thread, not a task of tokio: the client's transactional calls block. The loop in [`Thread::work`] is the one
 //! place where records are processed, time is passed, effects are written and offsets are committed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -25,6 +25,7 @@ use super::restore::{Restorer, TaskId};
 use super::transaction::{NewRecord, Offsets, Transaction};
 use crate::admin::Condition;
 use crate::clock;
+use crate::config::Guarantee;
 use crate::kafka::consumer_config;
 use crate::metrics;
 use crate::store::SledBlocks;
@@ -37,6 +38,8 @@ const SLICE: Duration = Duration::from_millis(50);
 const LOOK_AT_CLOCK: u32 = 32;
 /// Most by which time grows in one turn of the loop: a process that stood still must not run over unread records.
 const TIME_STEP: Duration = Duration::from_millis(100);
+/// For the client's reports to be about a partition as its new task reads it: their age, twice.
+const SETTLED: Duration = Duration::from_millis(600);
 /// Between two write-backs of the dedupe sets to the state store. A write-back writes every bucket that changed, whole,
 /// so a short interval costs more than the entries that a restart then reads again: a million a second.
 const WRITE_BACK: Duration = Duration::from_secs(60);
@@ -54,19 +57,34 @@ pub(super) struct Running<M> {
     pub(super) written: bool,
     /// Whether records came since time was last passed.
     pub(super) fresh: bool,
+    /// When it began to read.
+    pub(super) since: Instant,
 }
 
-/// An assignment whose committed offsets are not stable: another owner's transaction holds them back.
-pub(super) struct Unstable {
-    pub(super) list: TopicPartitionList,
+/// A partition that is ours and has no task yet.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Waiting {
     pub(super) since: Instant,
-    /// Whether that owner was fenced: once, so that two owners do not fence each other for ever.
-    pub(super) fenced: bool,
+    /// Whether the client reads it already: it is restored in place.
+    pub(super) is_assigned: bool,
+    /// Whether its former owner was shut out: once, so that two owners do not do it to each other for ever.
+    pub(super) is_fenced: bool,
+}
+
+/// When the loop of a thread does what it does from time to time.
+struct Pace {
+    turn: Instant,
+    commit_at: Instant,
+    write_back_at: Instant,
+    /// Whether the group has given something yet.
+    joined: bool,
 }
 
 /// A topic that outputs go to.
 pub(super) struct Target {
-    name: String,
+    /// Without the prefix.
+    name: &'static str,
+    full: String,
     partitions: i32,
 }
 
@@ -80,12 +98,12 @@ pub(super) struct Thread<'a, M> {
     pub(super) tasks: BTreeMap<TaskId, Running<M>>,
     /// Records that the client had fetched before their partition was paused for its restore.
     pub(super) early: BTreeMap<TaskId, Vec<OwnedRecord>>,
-    /// Assignments whose committed offsets could not be read yet.
-    pub(super) unstable: Vec<Unstable>,
+    /// Partitions to take over.
+    pub(super) waiting: BTreeMap<TaskId, Waiting>,
     pub(super) retry_at: Instant,
     /// Full topic names of the sources, by number.
     pub(super) topics: Vec<String>,
-    pub(super) targets: HashMap<&'static str, Target>,
+    pub(super) targets: Vec<Target>,
     pub(super) held_bytes: usize,
     pub(super) barriers: u64,
 }
@@ -93,7 +111,7 @@ pub(super) struct Thread<'a, M> {
 /// Works until the shutdown signal, or until something cannot be tried again.
 pub(crate) fn run<M>(shared: &Arc<Shared<M>>, index: usize, ready: &Condition) -> Result<(), Fault> {
     let mut thread = Thread::new(shared, index)?;
-    let result = thread.work(ready).and_then(|()| thread.commit());
+    let result = thread.work(ready);
     // After an error nothing that is not committed may be applied; what is, may be kept, unless it is the store that
     // failed.
     if !matches!(result, Err(Fault::Store(_)))
@@ -114,16 +132,16 @@ impl<'a, M> Thread<'a, M> {
         let mut thread = Self {
             shared,
             index,
-            consumer: new_consumer(shared, &topics)?,
+            consumer: new_consumer(shared, &transactional_id, &topics)?,
             transaction,
             transactional_id,
             restorer: Restorer::new(&shared.kafka, changelogs)?,
             tasks: BTreeMap::new(),
             early: BTreeMap::new(),
-            unstable: Vec::new(),
+            waiting: BTreeMap::new(),
             retry_at: Instant::now(),
             topics,
-            targets: HashMap::new(),
+            targets: Vec::new(),
             held_bytes: 0,
             barriers: 0,
         };
@@ -151,30 +169,37 @@ impl<'a, M> Thread<'a, M> {
     }
 
     fn work(&mut self, ready: &Condition) -> Result<(), Fault> {
-        let mut turn = Instant::now();
-        let mut commit_at = turn + self.shared.commit_interval;
-        let mut write_back_at = turn + WRITE_BACK;
-        let mut joined = false;
+        let turn = Instant::now();
+        let (commit_at, write_back_at) = (turn + self.shared.commit_interval, turn + WRITE_BACK);
+        let mut pace = Pace { turn, commit_at, write_back_at, joined: false };
         while !self.shared.shutdown.is_set() {
-            self.read()?;
-            joined |= self.follow_assignment()?;
-            for restored in self.restorer.turn()? {
-                self.start_task(restored)?;
+            match self.turn(&mut pace) {
+                Err(Fault::Aborted(why)) => self.restore_in_place(&why)?,
+                result => result?,
             }
-            ready.set(joined && self.restorer.is_idle() && self.unstable.is_empty());
+            ready.set(pace.joined && self.restorer.is_idle() && self.waiting.is_empty());
+        }
+        self.commit_and_leave(|_| true)
+    }
 
-            let now = Instant::now();
-            self.pass_time(now.duration_since(turn).min(TIME_STEP), now)?;
-            turn = now;
-            self.bound_held_bytes()?;
-            if now >= commit_at {
-                self.commit()?;
-                commit_at = Instant::now() + self.shared.commit_interval;
-            }
-            if now >= write_back_at {
-                self.write_back()?;
-                write_back_at = Instant::now() + WRITE_BACK;
-            }
+    /// Records, rebalances, restores, time, commits.
+    fn turn(&mut self, pace: &mut Pace) -> Result<(), Fault> {
+        self.read()?;
+        pace.joined |= self.follow_assignment()?;
+        for restored in self.restorer.turn()? {
+            self.start_task(restored)?;
+        }
+        let now = Instant::now();
+        self.pass_time(now.duration_since(pace.turn).min(TIME_STEP), now)?;
+        pace.turn = now;
+        self.bound_held_bytes()?;
+        if now >= pace.commit_at {
+            self.commit()?;
+            pace.commit_at = now + self.shared.commit_interval;
+        }
+        if now >= pace.write_back_at {
+            self.write_back()?;
+            pace.write_back_at = Instant::now() + WRITE_BACK;
         }
         Ok(())
     }
@@ -219,7 +244,8 @@ impl<'a, M> Thread<'a, M> {
         for id in ids {
             let running = self.tasks.get_mut(&id).expect("listed above");
             // What passed before records came is in their append times already: added to them, it would run ahead.
-            if std::mem::take(&mut running.fresh) {
+            // And the client's reports may still be from before the task.
+            if std::mem::take(&mut running.fresh) || now.duration_since(running.since) < SETTLED {
                 continue;
             }
             let Some(time) = running.task.time() else { continue };
@@ -264,6 +290,7 @@ impl<'a, M> Thread<'a, M> {
             self.write_output(output)?;
         }
         let label = self.shared.sources[id.0].label;
+        let dead_letters = self.target(Topic::DeadLetters.name())?;
         for dead in &effects.dead {
             metrics::PROCESSOR_DEAD.add([label, dead.reason], 1);
             let (partition, offset) = (id.1.to_string(), dead.record.offset.0.to_string());
@@ -277,7 +304,7 @@ impl<'a, M> Thread<'a, M> {
                 (header::DEAD_PARTITION, partition.as_bytes()),
                 (header::DEAD_OFFSET, offset.as_bytes()),
             ]);
-            let topic = &self.targets[Topic::DeadLetters.name()].name;
+            let topic = &self.targets[dead_letters].full;
             let (key, value) = (&dead.record.key, &dead.record.value);
             let partition = None;
             self.transaction.write(&NewRecord {
@@ -299,27 +326,33 @@ impl<'a, M> Thread<'a, M> {
     }
 
     fn write_output(&mut self, output: &Output) -> Result<(), Fault> {
-        let target = self.target(output.topic)?;
-        let partition =
-            output.partition_by.as_ref().map(|key| schemas::partition_for(key, target.partitions));
-        let topic = &self.targets[output.topic].name;
+        let at = self.target(output.topic)?;
+        let Target { full: topic, partitions, .. } = &self.targets[at];
+        let partition = output.partition_by.as_ref().map(|key| schemas::partition_for(key, *partitions));
         let headers: Vec<(&str, &[u8])> =
             output.headers.iter().map(|(name, value)| (*name, value.as_slice())).collect();
         let (key, value) = (&output.key, &output.value);
         self.transaction.write(&NewRecord { topic, partition, key, value, headers: &headers, tracked: None })
     }
 
-    fn target(&mut self, name: &'static str) -> Result<&Target, Fault> {
-        if !self.targets.contains_key(name) {
-            let full = self.shared.names.full(name);
-            let partitions = self.transaction.partitions(&full)?;
-            self.targets.insert(name, Target { name: full, partitions });
+    /// Where in `targets` a topic stands.
+    fn target(&mut self, name: &'static str) -> Result<usize, Fault> {
+        if let Some(at) = self.targets.iter().position(|target| target.name == name) {
+            return Ok(at);
         }
-        Ok(&self.targets[name])
+        let full = self.shared.names.full(name);
+        let partitions = self.transaction.partitions(&full)?;
+        self.targets.push(Target { name, full, partitions });
+        Ok(self.targets.len() - 1)
     }
 
     /// Commits effects, changelog and offsets of all tasks together, and only then applies the entries.
     pub(super) fn commit(&mut self) -> Result<(), Fault> {
+        self.commit_and_leave(|_| false)
+    }
+
+    /// The same, and says of the partitions that `leaves` names that their owner has given them back.
+    pub(super) fn commit_and_leave(&mut self, leaves: impl Fn(TaskId) -> bool) -> Result<(), Fault> {
         let begun = Instant::now();
         self.transaction.in_order()?;
         let mut offsets = TopicPartitionList::new();
@@ -327,7 +360,9 @@ impl<'a, M> Thread<'a, M> {
         // Tracking numbers start at 1, in the order of the tasks.
         for ((id, running), tracked) in self.tasks.iter().zip(1..) {
             let commit = running.task.commit();
-            if !running.written && commit.entries.is_empty() && running.committed == Some(commit.position) {
+            let is_leaving = leaves(*id);
+            let is_unchanged = running.committed == Some(commit.position);
+            if !is_leaving && !running.written && commit.entries.is_empty() && is_unchanged {
                 continue;
             }
             let topic = &self.shared.names.of(self.shared.sources[id.0].changelog);
@@ -342,20 +377,18 @@ impl<'a, M> Thread<'a, M> {
                 })?;
             }
             ended += commit.entries.len();
-            let metadata =
-                CommitMetadata { writer: self.transactional_id.clone(), counts: commit.counts }.encode();
-            let mut element = offsets.add_partition(&self.topics[id.0], id.1);
-            element
-                .set_offset(rdkafka::Offset::Offset(commit.position.0))
-                .map_err(Fault::kafka("name an offset"))?;
-            element.set_metadata(metadata);
+            let writer = if is_leaving { "" } else { &self.transactional_id };
+            add_offset(&mut offsets, &self.topics[id.0], id.1, commit.position, writer, commit.counts)?;
+        }
+        for (id, restoring) in self.restorer.running().filter(|(id, _)| leaves(*id)) {
+            add_offset(&mut offsets, &self.topics[id.0], id.1, restoring.start, "", restoring.counts)?;
         }
         if offsets.count() == 0 && !self.transaction.is_open() {
             self.report();
             return Ok(());
         }
         let consumer = &self.consumer;
-        let written = self.transaction.commit(Some(Offsets { list: &offsets, consumer }))?;
+        let written = self.transaction.commit(&Offsets { list: &offsets, consumer })?;
         for ((id, running), tracked) in self.tasks.iter_mut().zip(1..) {
             if offsets.find_partition(&self.topics[id.0], id.1).is_none() {
                 continue;
@@ -363,8 +396,12 @@ impl<'a, M> Thread<'a, M> {
             running.committed = Some(running.task.commit().position);
             running.written = false;
             running.task.committed()?;
-            if let Some(offset) = written.get(&tracked) {
-                running.changelog = offset + 1;
+            if let Some((first, last)) = written.get(&tracked) {
+                // Without transactions an owner that was put out can write entries after our barrier, which the set
+                // lacks: then the position stays before them.
+                if self.shared.guarantee == Guarantee::ExactlyOnce || *first == running.changelog {
+                    running.changelog = last + 1;
+                }
             }
         }
         metrics::COMMIT_SECONDS.record(metrics::NONE, begun.elapsed().as_secs_f64());
@@ -405,9 +442,15 @@ impl<'a, M> Thread<'a, M> {
     }
 }
 
-fn new_consumer<M>(shared: &Shared<M>, topics: &[String]) -> Result<BaseConsumer<Assignment>, Fault> {
+fn new_consumer<M>(
+    shared: &Shared<M>,
+    transactional_id: &str,
+    topics: &[String],
+) -> Result<BaseConsumer<Assignment>, Fault> {
     let mut client = consumer_config(&shared.kafka, &shared.group);
     client
+        // By it the others see whether an owner is still in the group.
+        .set("client.id", transactional_id)
         .set("partition.assignment.strategy", "cooperative-sticky")
         .set("auto.offset.reset", "error")
         .set("queued.min.messages", "100000")
@@ -418,6 +461,21 @@ fn new_consumer<M>(shared: &Shared<M>, topics: &[String]) -> Result<BaseConsumer
     let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
     consumer.subscribe(&topics).map_err(Fault::kafka("subscribe"))?;
     Ok(consumer)
+}
+
+/// Adds a position to a commit, with its owner.
+pub(super) fn add_offset(
+    list: &mut TopicPartitionList,
+    topic: &str,
+    partition: i32,
+    position: Position,
+    writer: &str,
+    counts: Counts,
+) -> Result<(), Fault> {
+    let mut element = list.add_partition(topic, partition);
+    element.set_offset(rdkafka::Offset::Offset(position.0)).map_err(Fault::kafka("name an offset"))?;
+    element.set_metadata(CommitMetadata { writer: writer.to_owned(), counts }.encode());
+    Ok(())
 }
 
 /// Gives a message to its task and takes the effects.

@@ -26,8 +26,13 @@ pub(crate) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(5);
 const INIT_TIMEOUT: Duration = Duration::from_secs(30);
 /// For the calls of one commit together: below the broker's own time-out, so that an unknown outcome is rare.
 const COMMIT_TIMEOUT: Duration = Duration::from_millis(4_500);
-/// One step of waiting for acknowledgements: the client's own steps of 100 ms would cost that much a commit.
-const FLUSH_STEP: Duration = Duration::from_millis(1);
+/// One step of waiting for acknowledgements. The client's own waiting takes steps of 100 ms, which would cost that much
+/// a commit, and spins through what is less than 1 ms.
+const FLUSH_STEP: Duration = Duration::from_micros(500);
+/// One step of aborting.
+const ABORT_STEP: Duration = Duration::from_millis(20);
+/// How long a batch may fill, in ms: a commit sends what there is.
+const LINGER_MS: &str = "1";
 /// Marks a record whose offset need not be known.
 const UNTRACKED: usize = 0;
 
@@ -35,8 +40,8 @@ const UNTRACKED: usize = 0;
 #[derive(Default)]
 struct Reports {
     failed: Option<KafkaError>,
-    /// Offset of the last changelog record, by the record's tracking number.
-    offsets: HashMap<usize, i64>,
+    /// First and last offset of the tracked records, by tracking number.
+    offsets: HashMap<usize, (i64, i64)>,
 }
 
 /// The producer's context.
@@ -60,7 +65,9 @@ impl ProducerContext for Deliveries {
         match result {
             Ok(message) if tracked != UNTRACKED => {
                 let offset = rdkafka::Message::offset(message);
-                self.0.lock().unwrap_or_else(PoisonError::into_inner).offsets.insert(tracked, offset);
+                let mut reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                let ends = reports.offsets.entry(tracked).or_insert((offset, offset));
+                *ends = (ends.0.min(offset), ends.1.max(offset));
             }
             Ok(_) => {}
             Err((error, _)) => {
@@ -110,10 +117,16 @@ impl Transaction {
                 .set("transactional.id", transactional_id)
                 .set("transaction.timeout.ms", TRANSACTION_TIMEOUT.as_millis().to_string());
         }
+        // Without a transaction an output that the client gives up would be repeated behind those that came after it:
+        // the commit's own deadline must come first.
+        let given_up_after = match guarantee {
+            Guarantee::ExactlyOnce => COMMIT_TIMEOUT,
+            Guarantee::AtLeastOnce => COMMIT_TIMEOUT * 2,
+        };
         client
-            .set("message.timeout.ms", COMMIT_TIMEOUT.as_millis().to_string())
+            .set("message.timeout.ms", given_up_after.as_millis().to_string())
             .set("queue.buffering.max.messages", "500000")
-            .set("linger.ms", "5");
+            .set("linger.ms", LINGER_MS);
         let producer: BaseProducer<Deliveries> =
             client.create_with_context(Deliveries::default()).map_err(Fault::kafka("create the producer"))?;
         if guarantee == Guarantee::ExactlyOnce {
@@ -162,7 +175,7 @@ impl Transaction {
                     self.producer.poll(FLUSH_STEP);
                     new = back;
                 }
-                Err((error, _)) => return Err(Fault::Kafka("write a record", error)),
+                Err((error, _)) => return Err(Fault::NotWritten(error)),
             }
         }
     }
@@ -181,50 +194,59 @@ impl Transaction {
         Ok(())
     }
 
-    /// Commits what was written, and offsets with it where given. Returns the offsets of the tracked records. After an
-    /// error the producer must not be used any more.
-    pub(crate) fn commit(&mut self, offsets: Option<Offsets<'_>>) -> Result<HashMap<usize, i64>, Fault> {
+    /// Commits what was written and the offsets with it. Returns the first and the last offset of the tracked records.
+    /// After an error other than [`Fault::Aborted`] the producer must not be used any more.
+    pub(crate) fn commit(&mut self, offsets: &Offsets<'_>) -> Result<HashMap<usize, (i64, i64)>, Fault> {
         self.begin()?;
         let deadline = Instant::now() + COMMIT_TIMEOUT;
         self.flush(deadline)?;
         let tracked = std::mem::take(&mut self.reports().offsets);
-        match (self.guarantee, offsets) {
-            (Guarantee::ExactlyOnce, offsets) => {
-                if let Some(Offsets { list, consumer }) = offsets {
-                    let group =
-                        consumer.group_metadata().ok_or(Fault::TimedOut("read the group's metadata"))?;
-                    // A client that was put out of its group may name no member in its metadata, and the broker then
-                    // compares no generation. Asked after the metadata was read, this covers it.
-                    if consumer.assignment_lost() {
-                        self.abort();
-                        return Err(Fault::TimedOut("stay in the group"));
-                    }
-                    self.until(deadline, "send offsets", |producer, left| {
-                        producer.send_offsets_to_transaction(list, &group, left)
-                    })?;
-                }
+        let Offsets { list, consumer } = offsets;
+        let group = consumer.group_metadata().ok_or(Fault::TimedOut("read the group's metadata"))?;
+        // A client that was put out of its group may name no member, and the broker then compares no generation. Asked
+        // after the metadata was read, this covers it.
+        if consumer.assignment_lost() {
+            return Err(self.aborted("the group has given the partitions to others".into()));
+        }
+        match self.guarantee {
+            Guarantee::ExactlyOnce => {
+                self.until(deadline, "send offsets", |producer, left| {
+                    producer.send_offsets_to_transaction(list, &group, left)
+                })?;
                 self.until(deadline, "commit", Producer::commit_transaction)?;
             }
-            (Guarantee::AtLeastOnce, Some(Offsets { list, consumer })) => {
-                consumer.commit(list, CommitMode::Sync).map_err(Fault::kafka("commit offsets"))?;
-            }
-            (Guarantee::AtLeastOnce, None) => {}
+            Guarantee::AtLeastOnce => match consumer.commit(list, CommitMode::Sync) {
+                Err(error) if is_stale_member(&error) => {
+                    return Err(self.aborted(format!("commit offsets: {error}")));
+                }
+                result => result.map_err(Fault::kafka("commit offsets"))?,
+            },
         }
         self.open = false;
         Ok(tracked)
     }
 
+    /// Aborts because of `why`, and says what is left to do.
+    fn aborted(&mut self, why: String) -> Fault {
+        self.abort().err().unwrap_or(Fault::Aborted(why))
+    }
+
     /// Waits until everything written is acknowledged.
-    fn flush(&self, deadline: Instant) -> Result<(), Fault> {
-        while self.producer.flush(FLUSH_STEP).is_err() {
-            if Instant::now() > deadline {
-                return Err(Fault::TimedOut("flush"));
-            }
-        }
+    fn flush(&mut self, deadline: Instant) -> Result<(), Fault> {
+        self.drain(deadline, "flush")?;
         let failed = self.reports().failed.take();
-        if let Some(error) = failed {
-            self.abort();
-            return Err(Fault::NotWritten(error));
+        failed.map_or(Ok(()), |error| Err(Fault::NotWritten(error)))
+    }
+
+    /// Waits until the client has nothing left of ours, and takes its reports.
+    fn drain(&self, deadline: Instant, what: &'static str) -> Result<(), Fault> {
+        while self.producer.flush(Duration::ZERO).is_err() {
+            if !self.take_reports() {
+                std::thread::sleep(FLUSH_STEP);
+            }
+            if Instant::now() > deadline {
+                return Err(Fault::TimedOut(what));
+            }
         }
         Ok(())
     }
@@ -236,7 +258,7 @@ impl Transaction {
     /// Repeats a call while its error says that it can be repeated. One that says that the transaction must be aborted
     /// aborts it; every other is fatal to this producer, its outcome unknown.
     fn until(
-        &self,
+        &mut self,
         deadline: Instant,
         what: &'static str,
         call: impl Fn(&BaseProducer<Deliveries>, Duration) -> Result<(), KafkaError>,
@@ -250,23 +272,45 @@ impl Transaction {
                 Ok(()) => return Ok(()),
                 Err(KafkaError::Transaction(error)) if error.is_retriable() => {}
                 Err(KafkaError::Transaction(error)) if error.txn_requires_abort() => {
-                    self.abort();
-                    return Err(Fault::Kafka(what, KafkaError::Transaction(error)));
+                    return Err(self.aborted(format!("{what}: {error}")));
                 }
                 Err(error) => return Err(Fault::Kafka(what, error)),
             }
         }
     }
 
-    /// Ends the transaction without effect, as far as the broker can be reached: what stays open is ended by the next
-    /// producer of this id.
-    fn abort(&self) {
-        if self.guarantee == Guarantee::AtLeastOnce {
-            return;
+    /// Ends the transaction without effect; at least once, what was written stays. After an error the next producer of
+    /// this id ends it.
+    pub(crate) fn abort(&mut self) -> Result<(), Fault> {
+        if std::mem::take(&mut self.open) {
+            let deadline = Instant::now() + COMMIT_TIMEOUT;
+            match self.guarantee {
+                Guarantee::ExactlyOnce => self.abort_until(deadline)?,
+                Guarantee::AtLeastOnce => self.drain(deadline, "have the last records acknowledged")?,
+            }
         }
-        if let Err(error) = self.producer.abort_transaction(COMMIT_TIMEOUT) {
-            tracing::warn!(%error, "transaction cannot be aborted, the next start of its id ends it");
+        *self.reports() = Reports::default();
+        Ok(())
+    }
+
+    /// The client gives up what waits and waits for what is on its way, but only we can take its reports: so the call
+    /// is made in steps, which it can resume.
+    fn abort_until(&self, deadline: Instant) -> Result<(), Fault> {
+        while let Err(error) = self.producer.abort_transaction(ABORT_STEP) {
+            match error {
+                KafkaError::Transaction(error) if error.is_retriable() && Instant::now() < deadline => {}
+                error => return Err(Fault::Kafka("abort", error)),
+            }
+            self.take_reports();
         }
+        Ok(())
+    }
+
+    /// Takes the reports that are there; whether there were any.
+    fn take_reports(&self) -> bool {
+        let before = self.producer.in_flight_count();
+        self.producer.poll(Duration::ZERO);
+        self.producer.in_flight_count() != before
     }
 
     /// Number of partitions of a topic.
@@ -284,4 +328,16 @@ impl Transaction {
             ))),
         }
     }
+}
+
+/// Whether the group no longer counts the committer among its members, or not in this generation.
+fn is_stale_member(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::IllegalGeneration
+                | RDKafkaErrorCode::UnknownMemberId
+                | RDKafkaErrorCode::RebalanceInProgress
+        )
+    )
 }

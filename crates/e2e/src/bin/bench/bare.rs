@@ -21,7 +21,7 @@ pub(crate) fn run(brokers: &str, from: &str, to: &str, count: u64) -> Outcome<(D
     let text = |error: KafkaError| error.to_string();
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
-        .set("group.id", "bench-bare")
+        .set("group.id", to)
         .set("enable.auto.commit", "false")
         .set("auto.offset.reset", "earliest")
         .set("isolation.level", "read_committed")
@@ -31,7 +31,7 @@ pub(crate) fn run(brokers: &str, from: &str, to: &str, count: u64) -> Outcome<(D
         .map_err(text)?;
     let producer: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
-        .set("transactional.id", "bench-bare")
+        .set("transactional.id", to)
         .set("linger.ms", "5")
         .set("queue.buffering.max.messages", "500000")
         .create()
@@ -69,7 +69,14 @@ pub(crate) fn run(brokers: &str, from: &str, to: &str, count: u64) -> Outcome<(D
             seen += 1;
         }
         if (Instant::now() >= commit_at || seen == count) && open {
-            while producer.flush(Duration::from_millis(1)).is_err() {}
+            // As the worker does it: the client's own wait of a millisecond would spin.
+            while producer.flush(Duration::ZERO).is_err() {
+                let before = producer.in_flight_count();
+                producer.poll(Duration::ZERO);
+                if producer.in_flight_count() == before {
+                    std::thread::sleep(Duration::from_micros(500));
+                }
+            }
             let mut offsets = TopicPartitionList::new();
             for (partition, next) in &positions {
                 offsets.add_partition_offset(from, *partition, Offset::Offset(*next)).map_err(text)?;
