@@ -32,7 +32,7 @@ const FLUSH_STEP: Duration = Duration::from_micros(500);
 /// One step of aborting.
 const ABORT_STEP: Duration = Duration::from_millis(20);
 /// How long a batch may fill, in ms: a commit sends what there is.
-const LINGER_MS: &str = "1";
+const LINGER_MS: &str = "5";
 /// Marks a record whose offset need not be known.
 const UNTRACKED: usize = 0;
 
