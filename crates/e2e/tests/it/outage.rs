@@ -218,7 +218,7 @@ async fn bytes(ingress: &[Running]) -> Outcome<Vec<f64>> {
 }
 
 /// The sum of a metric over its labels.
-fn value(metrics: &str, name: &str) -> f64 {
+pub(crate) fn value(metrics: &str, name: &str) -> f64 {
     let lines = metrics.lines().filter(|line| line.split(['{', ' ']).next() == Some(name));
     lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).fold(0.0, |sum, one| sum + one)
 }

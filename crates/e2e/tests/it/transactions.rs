@@ -13,6 +13,7 @@ use schemas::Topic;
 use standins::user_id;
 use streams::{CommitMetadata, Counts};
 
+use crate::outage::value;
 use crate::replay::{ends, group};
 use crate::{expect, play};
 
@@ -68,7 +69,7 @@ pub(crate) fn restored_in_place(stage: &mut Stage) -> Outcome {
         arrived(world, &["before", "held", "after"])?;
         until_counted(&processors, "naru_transactions_aborted_total").await?;
         let metrics = processors.admin("/metrics").await?;
-        let anew = value(&metrics, "naru_thread_restarts_total").unwrap_or(0.0);
+        let anew = value(&metrics, "naru_thread_restarts_total");
         expect(anew == 0.0, format!("{anew} threads began anew"))
     })
 }
@@ -84,7 +85,7 @@ fn arrived(world: &World, expected: &[&str]) -> Outcome {
 async fn until_counted(processors: &Running, name: &str) -> Outcome {
     wait::until(name, SOON, || async {
         let metrics = processors.admin("/metrics").await.ok()?;
-        value(&metrics, name).filter(|count| *count >= 1.0).map(drop)
+        (value(&metrics, name) >= 1.0).then_some(())
     })
     .await
 }
@@ -152,10 +153,4 @@ async fn configure(world: &World, topic: &str, max_bytes: &str) -> Outcome {
     let altered =
         admin.alter_configs([&change], &AdminOptions::new()).await.map_err(|error| error.to_string())?;
     altered.into_iter().try_for_each(|result| result.map(drop).map_err(|(_, error)| error.to_string()))
-}
-
-/// A metric without labels.
-fn value(metrics: &str, name: &str) -> Option<f64> {
-    let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line.and_then(|text| text.parse().ok())
 }

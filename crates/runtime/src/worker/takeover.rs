@@ -17,8 +17,8 @@ use super::assignment::Change;
 use super::fault::Fault;
 use super::restore::{Restored, Restoring, TaskId};
 use super::standby::Kept;
-use super::thread::{Running, Thread, Waiting, add_offset};
-use super::transaction::{NewRecord, Offsets, Transaction};
+use super::thread::{Running, Thread, Waiting};
+use super::transaction::{NewRecord, Offsets, Transaction, add_offset};
 use crate::config::Guarantee;
 use crate::kafka::{LogContext, consumer_config};
 use crate::{clock, metrics};
@@ -118,13 +118,12 @@ impl<M> Thread<'_, M> {
         self.assign(&starts)?;
         self.transaction.commit(&Offsets { list: &offsets, consumer: &self.consumer })?;
         tracing::info!(thread = self.index, partitions = starts.len(), "restoring partitions");
+        let mut restoring = Vec::new();
         for start in starts {
             self.waiting.remove(&start.id);
-            let id = start.id;
-            let restoring = self.claim(start)?;
-            self.restorer.begin([(id, restoring)])?;
+            restoring.push((start.id, self.claim(start)?));
         }
-        Ok(())
+        self.restorer.begin(restoring)
     }
 
     /// Lets the client read these partitions from their starts, once they go on: they are paused.

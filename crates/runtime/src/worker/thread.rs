@@ -14,15 +14,14 @@ use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use schemas::{Topic, header};
 use streams::{
-    AppendTime, CommitMetadata, Counts, Effects, Offset, Output, OwnedRecord, Position, Record, Task,
-    TaskTime, changelog,
+    AppendTime, Counts, Effects, Offset, Output, OwnedRecord, Position, Record, Task, TaskTime, changelog,
 };
 
 use super::Shared;
 use super::assignment::{Assignment, FETCH_WAIT_MS, STATISTICS_MS};
 use super::fault::Fault;
 use super::restore::{Restorer, TaskId};
-use super::transaction::{NewRecord, Offsets, Transaction};
+use super::transaction::{NewRecord, Offsets, Transaction, add_offset};
 use crate::admin::Condition;
 use crate::clock;
 use crate::config::Guarantee;
@@ -461,21 +460,6 @@ fn new_consumer<M>(
     let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
     consumer.subscribe(&topics).map_err(Fault::kafka("subscribe"))?;
     Ok(consumer)
-}
-
-/// Adds a position to a commit, with its owner.
-pub(super) fn add_offset(
-    list: &mut TopicPartitionList,
-    topic: &str,
-    partition: i32,
-    position: Position,
-    writer: &str,
-    counts: Counts,
-) -> Result<(), Fault> {
-    let mut element = list.add_partition(topic, partition);
-    element.set_offset(rdkafka::Offset::Offset(position.0)).map_err(Fault::kafka("name an offset"))?;
-    element.set_metadata(CommitMetadata { writer: writer.to_owned(), counts }.encode());
-    Ok(())
 }
 
 /// Gives a message to its task and takes the effects.

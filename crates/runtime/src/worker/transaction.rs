@@ -14,6 +14,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 use rdkafka::topic_partition_list::TopicPartitionList;
+use streams::{CommitMetadata, Counts, Position};
 
 use super::assignment::Assignment;
 use super::fault::Fault;
@@ -328,6 +329,21 @@ impl Transaction {
             ))),
         }
     }
+}
+
+/// Adds a position to a commit, with its owner.
+pub(crate) fn add_offset(
+    list: &mut TopicPartitionList,
+    topic: &str,
+    partition: i32,
+    position: Position,
+    writer: &str,
+    counts: Counts,
+) -> Result<(), Fault> {
+    let mut element = list.add_partition(topic, partition);
+    element.set_offset(rdkafka::Offset::Offset(position.0)).map_err(Fault::kafka("name an offset"))?;
+    element.set_metadata(CommitMetadata { writer: writer.to_owned(), counts }.encode());
+    Ok(())
 }
 
 /// Whether the group no longer counts the committer among its members, or not in this generation.
