@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use schemas::Reason;
-use streams::{EventTime, Placed};
+use streams::{EventTime, Placed, ReceiptTime};
 
 use crate::settings::Account;
 
@@ -114,6 +114,7 @@ impl Message {
         Placed {
             conversation: self.conversation,
             event_time: EventTime(self.event_time),
+            received: ReceiptTime(self.received),
             sequence: 0,
             bytes: self.bytes,
         }

@@ -3,7 +3,7 @@
 //! Everything that can fail does so in `parse`, before the record takes a place in the order; the later steps are
 //! total. Dedupe and reorder are the task's own work: the chain only says by which key and in which order.
 
-use crate::{EventTime, Millis, Output, Record, Released};
+use crate::{EventTime, Millis, Output, ReceiptTime, Record, Released};
 
 /// Where a message belongs: in which conversation, and where in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +12,9 @@ pub struct Placed {
     pub conversation: u128,
     /// When it happened, by the platform.
     pub event_time: EventTime,
+    /// When it was taken in: what was due by then leaves before it, what was not waits until it has its place, however
+    /// long it was on its way into the log.
+    pub received: ReceiptTime,
     /// The platform's own sequence within one millisecond; 0 where it has none.
     pub sequence: u64,
     /// What holding the message costs, in bytes.
@@ -94,9 +97,9 @@ impl<M> ChainBuilder<M> {
         self
     }
 
-    /// Holds for `hold` ms, if that is longer, every record that `took` a detour (it lay in a spool), and every other
-    /// record of the partition that is appended no later than `hold` ms after one: those who drain their spools do so
-    /// each at its own pace.
+    /// Holds for `hold` ms, if that is longer, every record that `took` a detour (it lay in a spool), every other
+    /// record of the partition that is appended no later than `hold` ms after one, and whatever is still held when the
+    /// first of them is read: those who drain their spools do so each at its own pace.
     #[must_use]
     pub fn detour(mut self, hold: Millis, took: impl Fn(&Record<'_>) -> bool + Send + 'static) -> Self {
         self.detour = Some(Detour { took: Box::new(took), hold });

@@ -25,7 +25,7 @@ pub(crate) struct SortKey {
 /// A message in the buffer.
 pub(crate) struct Held<M> {
     pub(crate) sort: SortKey,
-    /// Task time at which it leaves.
+    /// Task time at which it leaves, unless that was postponed.
     pub(crate) due: i64,
     pub(crate) append_time: AppendTime,
     pub(crate) event_time: EventTime,
@@ -35,7 +35,7 @@ pub(crate) struct Held<M> {
     pub(crate) message: M,
 }
 
-/// When a record is due, and where it then is. Ordered by due time, then offset.
+/// When a record leaves, and where it then is. Ordered by due time, then offset.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Due {
     due: i64,
@@ -92,6 +92,13 @@ impl<M> Reorder<M> {
         self.frontier.pass(conversation, Left { sort, due }, now);
     }
 
+    /// Lets nothing that is held leave before `until`.
+    pub(crate) fn postpone(&mut self, until: i64) {
+        let held = std::mem::take(&mut self.due).into_iter();
+        let later = |Reverse(due): Reverse<Due>| Reverse(Due { due: due.due.max(until), ..due });
+        self.due = held.map(later).collect();
+    }
+
     /// Takes out the record that is due the longest, with all of its conversation that sort before it, if any is due
     /// at `now`. They come in order.
     pub(crate) fn pop_due(&mut self, now: TaskTime) -> Option<VecDeque<Held<M>>> {
@@ -104,11 +111,13 @@ impl<M> Reorder<M> {
             } else {
                 queue.drain(..=index).collect()
             };
+            // By its own due time, which a restart knows too.
+            let due = released.back().expect("at least the one that was due").due;
             for held in &released {
                 self.bytes -= held.bytes;
                 self.count -= 1;
             }
-            self.passed(next.conversation, next.sort, next.due, now);
+            self.passed(next.conversation, next.sort, due, now);
             return Some(released);
         }
         None

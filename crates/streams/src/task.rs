@@ -84,7 +84,8 @@ impl<M, B: Blocks> Task<M, B> {
         }
     }
 
-    /// Takes a record in. Its append time first moves the task's time, which releases what is due by then.
+    /// Takes a record in. What was due when it was received is released first; then it takes its place; then its
+    /// append time moves the task's time, which releases what is due by that.
     ///
     /// # Errors
     /// If the state store fails: the task must be dropped and restored.
@@ -94,9 +95,13 @@ impl<M, B: Blocks> Task<M, B> {
         }
         self.position = record.offset.next();
         self.last_append = self.last_append.max(record.append_time);
-        self.advance(TaskTime(record.append_time.0));
         let hold = self.hold(record);
+        self.take_in(record, hold)?;
+        self.advance(TaskTime(record.append_time.0));
+        Ok(())
+    }
 
+    fn take_in(&mut self, record: &Record<'_>, hold: Millis) -> Result<(), StoreFault> {
         let message = match (self.chain.parse)(record) {
             Ok(message) => message,
             Err((reason, detail)) => return self.dead(record, reason, detail),
@@ -112,6 +117,7 @@ impl<M, B: Blocks> Task<M, B> {
             return self.dead(record, reason, detail);
         }
 
+        self.advance(TaskTime(placed.received.0.min(record.append_time.0)));
         let key = (self.chain.key)(&message);
         let minute = Minute::of(placed.event_time.0);
         let due = record.append_time.0 + hold;
@@ -234,11 +240,16 @@ impl<M, B: Blocks> Task<M, B> {
         self.dedupe
     }
 
-    /// How long a record is held: a function of what was read up to it, so that a replay holds as the live run did.
+    /// How long a record is held: a function of what was read up to it, so that a replay holds as the live run did. The
+    /// first that took a detour makes those wait that are held: what a spool has may sort before them, and its append
+    /// time is that of its end.
     fn hold(&mut self, record: &Record<'_>) -> Millis {
         let Some(detour) = &self.chain.detour else { return self.chain.hold };
         let long = detour.hold.max(self.chain.hold);
         if (detour.took)(record) {
+            if self.detour_until < record.append_time.0 {
+                self.reorder.postpone(record.append_time.0 + long);
+            }
             self.detour_until = self.detour_until.max(record.append_time.0 + long);
             // After a restart this record must tell the same to all that are then read: the last of those whom it
             // makes wait is appended one hold after it, and leaves another hold later.
@@ -265,7 +276,8 @@ impl<M, B: Blocks> Task<M, B> {
             self.counts.hold_cut += 1;
         }
         let Held { sort, append_time, event_time, key, minute, mut message, .. } = held;
-        self.window.release(sort.offset, self.time);
+        // A late one may leave before its own append time has moved the task's.
+        self.window.release(sort.offset, self.time.max(TaskTime(append_time.0)));
         self.entries.push(Entry { minute, key, offset: sort.offset });
         (self.chain.identify)(&mut message, &mut self.effects.outputs);
         let released = Released { message, offset: sort.offset, append_time, event_time, late_by };

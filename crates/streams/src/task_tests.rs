@@ -1,9 +1,10 @@
 //! Timelines of a task. A line `T > id@event …` lets records arrive at append time T (`id@event/c` in conversation
-//! c; an id that starts with `f` is filtered, with `x` unreadable; `~` before it: the record took a detour). A line `T | … cN` moves time to T and tells what
-//! has left since the last such line (`!id` late, `†id` dead) and the position that would be committed.
+//! c, `id@event<R` received at R, others when they are appended; an id that starts with `f` is filtered, with `x`
+//! unreadable; `~` before it: the record took a detour). A line `T | … cN` moves time to T and tells what has left since
+//! the last such line (`!id` late, `†id` dead) and the position that would be committed.
 
 use super::*;
-use crate::{MemoryBlocks, Output, Placed};
+use crate::{MemoryBlocks, Output, Placed, ReceiptTime};
 
 const HOLD: Millis = 2_000;
 const DETOUR_HOLD: Millis = 15_000;
@@ -13,6 +14,7 @@ struct Message {
     id: String,
     conversation: u128,
     event: i64,
+    received: i64,
 }
 
 fn hash(text: &str) -> u128 {
@@ -22,11 +24,17 @@ fn hash(text: &str) -> u128 {
 fn parse(record: &Record<'_>) -> Result<Message, (&'static str, String)> {
     let text = std::str::from_utf8(record.value).unwrap().trim_start_matches('~');
     let (id, rest) = text.split_once('@').unwrap();
+    let (rest, received) = rest.split_once('<').unwrap_or((rest, ""));
     let (event, conversation) = rest.split_once('/').unwrap_or((rest, "a"));
     if id.starts_with('x') {
         return Err(("not_json", "unreadable".into()));
     }
-    Ok(Message { id: id.into(), conversation: hash(conversation), event: event.parse().unwrap() })
+    Ok(Message {
+        id: id.into(),
+        conversation: hash(conversation),
+        event: event.parse().unwrap(),
+        received: received.parse().unwrap_or(record.append_time.0),
+    })
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what a chain ends with")]
@@ -43,6 +51,7 @@ fn chain() -> Chain<Message> {
         .reorder(HOLD, |message| Placed {
             conversation: message.conversation,
             event_time: EventTime(message.event),
+            received: ReceiptTime(message.received),
             sequence: 0,
             bytes: 100,
         })
@@ -466,6 +475,72 @@ fn a_restart_holds_as_long_as_the_run_before_it() {
     assert_eq!(left(&mut task), "");
     task.advance(TaskTime(29_000));
     assert_eq!(left(&mut task), "b");
+}
+
+#[test]
+fn what_was_received_before_another_was_due_is_not_late_however_long_its_way_was() {
+    let task = check(
+        "0    > a@300
+         1500 | c0
+         4000 > b@100<1400
+         4000 | b a c0
+         4100 > c@150<2100
+         4100 | !c c0",
+    );
+    assert_eq!(task.counts().late, 1);
+}
+
+#[test]
+fn a_receipt_time_after_the_append_time_moves_nothing() {
+    check(
+        "0    > a@300
+         1000 > b@200<9000
+         1999 | c0
+         2000 | b a c0",
+    );
+}
+
+#[test]
+fn what_is_held_waits_for_the_first_that_took_a_detour_and_for_those_after_it() {
+    // The broker is away from 1,000 to 20,000: time stands.
+    let task = check(
+        "0     > a@300/one b@400/two
+         1000  | c0
+         20000 > ~z@1100/three<1100
+         25000 > ~y@100/one<1200
+         26000 > ~w@50/two<1300
+         34999 | c0
+         35000 | y a w b z c0",
+    );
+    assert_eq!(task.counts().late, 0);
+}
+
+#[test]
+fn only_the_first_that_took_a_detour_makes_those_wait_that_are_held() {
+    check(
+        "0     > a@300
+         1000  > ~b@900<950
+         10000 > ~c@9000<9900
+         15999 | c0
+         16000 | a b c0",
+    );
+}
+
+#[test]
+fn a_restart_makes_those_wait_that_the_run_before_it_made_wait() {
+    let records = [(0, "a@300/one"), (20_000, "~z@1100/two"), (25_000, "~y@100/one")];
+    let mut task = new_task();
+    read(&mut task, 0, records[0].0, records[0].1);
+    read(&mut task, 1, records[1].0, records[1].1);
+    assert_eq!(left(&mut task), "");
+    let position = task.commit().position;
+    assert_eq!(position, Position(0));
+    let mut task = resume(task.into_dedupe().into_blocks(), position, Counts::default());
+    for (offset, (append, text)) in (0..).zip(records) {
+        read(&mut task, offset, append, text);
+    }
+    task.advance(TaskTime(35_000));
+    assert_eq!(left(&mut task), "y a z");
 }
 
 #[test]

@@ -7,6 +7,11 @@ pub type Millis = i64;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventTime(pub i64);
 
+/// When whoever wrote the record took the event in, ms since 1970 (UTC): earlier than it was appended, by seconds where
+/// the broker was away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReceiptTime(pub i64);
+
 /// When the broker appended the record (its Kafka timestamp), ms since 1970 (UTC).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AppendTime(pub i64);

@@ -8,7 +8,7 @@ use super::defect::Defect;
 use super::disk::Disk;
 use super::group::Group;
 use super::kafka::Kafka;
-use super::plan::{OUTBOXES, Settings};
+use super::plan::{OUTBOXES, RETURNED, Settings};
 use super::random::Random;
 
 /// The log of dead letters.
@@ -65,6 +65,13 @@ impl Around {
 
     pub(super) fn has(&self, defect: Defect) -> bool {
         self.defect == Some(defect)
+    }
+
+    /// Whether the broker is away from the processors, or has just come back.
+    pub(super) fn is_away(&self) -> bool {
+        let just = if self.has(Defect::TimeRunsOnReturn) { 0 } else { RETURNED };
+        let away = |(from, back)| from <= self.now && self.now < back + just;
+        self.settings.away.is_some_and(away)
     }
 
     /// Whether a fault happens now.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use streams::{Chain, DeadLetter, EventTime, Placed, Record, Released};
+use streams::{Chain, DeadLetter, EventTime, Placed, ReceiptTime, Record, Released};
 
 use super::defect::Defect;
 use super::plan::{DETOUR_HOLD, Event, HOLD, Kind};
@@ -98,6 +98,7 @@ pub(super) fn chain(defect: Option<Defect>, known: &Known) -> Chain<Message> {
         .reorder(HOLD, |message| Placed {
             conversation: u128::from(message.event.conversation),
             event_time: EventTime(message.event.time),
+            received: ReceiptTime(message.event.received.unwrap_or(i64::MAX)),
             sequence: 0,
             bytes: MESSAGE_BYTES,
         })

@@ -1,23 +1,17 @@
 //! What must hold once everything has settled, against a truth that is told from the source records alone.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
-use streams::{
-    AppendTime, CommitMetadata, Counts, DedupeSet, Entry, MemoryBlocks, Minute, Offset, Position, Record,
-    Task, TaskTime, changelog, position_key,
-};
+use streams::{CommitMetadata, Counts, Entry, Minute, Offset, changelog, position_key};
 
 use super::around::{Around, DEAD, changelog_of};
-use super::chain::{Effect, chain, plain_key};
+use super::chain::{Effect, plain_key};
 use super::defect::Defect;
 use super::instance::Instance;
 use super::kafka::Kafka;
+use super::order::Judge;
 use super::plan::{DAY, DETOUR_HOLD, Event, HOLD, Kind, LIMITS, OUTBOXES};
 use super::repeats;
-
-/// By how much task time may run ahead of an unread record where the client knows the broker a little late, and what
-/// the promise of order leaves for it, in ms.
-const MARGIN: i64 = 500;
 
 /// What must become of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,19 +27,23 @@ pub(super) enum Fate {
 pub(super) struct Truth {
     pub(super) partition: usize,
     pub(super) offset: i64,
-    append: i64,
+    pub(super) append: i64,
     pub(super) event: Event,
     pub(super) fate: Fate,
     /// How long it is held.
     hold: i64,
+    /// The greatest append time before it.
+    pub(super) before: i64,
+    /// Whether it is the first that came out of a spool: whatever is held waits for it, and for those after it.
+    pub(super) begins: bool,
 }
 
 impl Truth {
-    fn sort(&self) -> (i64, i64) {
+    pub(super) fn sort(&self) -> (i64, i64) {
         (self.event.time.min(self.due()), self.offset)
     }
 
-    fn due(&self) -> i64 {
+    pub(super) fn due(&self) -> i64 {
         self.append + self.hold
     }
 }
@@ -53,12 +51,15 @@ impl Truth {
 /// The truth of all records of a partition.
 fn truth_of(around: &Around, partition: usize) -> Vec<Truth> {
     let mut seen = HashSet::new();
-    let mut detour_until = i64::MIN;
+    let (mut detour_until, mut newest) = (i64::MIN, i64::MIN);
     let age = LIMITS.dedupe_retention - LIMITS.source_retention - DAY;
     let records = (0..).zip(&around.kafka.sources[partition]);
     records
         .map(|(offset, record)| {
             let (append, event) = (record.append, Event::decode(&record.value));
+            let begins = event.spooled && detour_until < append;
+            let before = newest;
+            newest = newest.max(append);
             if event.spooled {
                 detour_until = detour_until.max(append + DETOUR_HOLD);
             }
@@ -71,7 +72,7 @@ fn truth_of(around: &Around, partition: usize) -> Vec<Truth> {
                 Kind::Message => Fate::Duplicate,
             };
             let hold = if append <= detour_until { DETOUR_HOLD } else { HOLD };
-            Truth { partition, offset, append, event, fate, hold }
+            Truth { partition, offset, append, event, fate, hold, before, begins }
         })
         .collect()
 }
@@ -90,8 +91,9 @@ pub(super) fn check(around: &Around, instances: &mut [Instance]) -> Result<(), S
     once(&truth, &effects)?;
     dead_once(around, &truth)?;
     entries(around, &truth)?;
-    order(around, &truth, &effects)?;
-    replay(around, &truth, &effects)?;
+    let judge = Judge::new(around, &truth);
+    judge.order(&effects)?;
+    judge.replay(&effects)?;
     local_state(around, instances, &truth)
 }
 
@@ -221,117 +223,6 @@ fn entries(around: &Around, truth: &[Vec<Truth>]) -> Result<(), String> {
         if written != expected {
             let (have, want) = (written.len(), expected.len());
             return Err(format!("changelog of partition {partition}: {have} entries differ from {want} due"));
-        }
-    }
-    Ok(())
-}
-
-/// Order as it is promised: a goes out before b if it sorts before it and was appended no later than b's hold, less
-/// the margin, after b. A late record is one that came so much after another that sorts after it.
-fn order(around: &Around, truth: &[Vec<Truth>], effects: &[Effect]) -> Result<(), String> {
-    let margin = if around.settings.exact { 0 } else { MARGIN };
-    let accepted: HashMap<u32, &Truth> = truth
-        .iter()
-        .flatten()
-        .filter(|record| record.fate == Fate::Accepted)
-        .map(|record| (record.event.id, record))
-        .collect();
-    for (conversation, ids) in by_conversation(effects) {
-        let released: Vec<(&Truth, bool)> = ids.iter().map(|(id, late)| (accepted[id], *late)).collect();
-        if released.first().is_some_and(|(record, _)| around.cut[record.partition]) {
-            continue;
-        }
-        // At least once, `a` need not be marked late after a copy of `b` whose commit was cut off: nobody knew of that any
-        // more. It must have come in time for the copy, which left at once if late, or with what was due before it.
-        let left_at = |b: &Truth, late: bool| {
-            if around.is_transactional() {
-                return b.due();
-            }
-            let takes = |(c, _): &&(&Truth, bool)| c.sort() > b.sort() && c.due() > b.append;
-            let due = released.iter().filter(takes).map(|(c, _)| c.due()).min();
-            if late { b.append } else { due.map_or(b.due(), |due| due.min(b.due())) }
-        };
-        for (index, (a, late)) in released.iter().enumerate() {
-            let waits = |b: &Truth, late: bool| a.sort() < b.sort() && a.append + margin < left_at(b, late);
-            let comes_after = |b: &Truth| a.sort() < b.sort() && a.append + margin >= b.due();
-            let before = &released[..index];
-            if *late {
-                if !before.iter().any(|(b, _)| comes_after(b)) {
-                    return Err(format!(
-                        "event {} of conversation {conversation} is marked late, without cause",
-                        a.event.id
-                    ));
-                }
-            } else if let Some((b, _)) = before.iter().find(|(b, late)| waits(b, *late)) {
-                let (a, b) = (a.event.id, b.event.id);
-                return Err(format!("event {a} of conversation {conversation} went out after event {b}"));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// What each conversation released, in order: event and whether it was late.
-fn by_conversation(effects: &[Effect]) -> BTreeMap<u8, Vec<(u32, bool)>> {
-    let mut conversations: BTreeMap<u8, Vec<(u32, bool)>> = BTreeMap::new();
-    for effect in effects {
-        conversations.entry(effect.conversation).or_default().push((effect.id, effect.late));
-    }
-    conversations
-}
-
-/// A replay of the same log into a fresh group releases in the order of this run.
-fn replay(around: &Around, truth: &[Vec<Truth>], effects: &[Effect]) -> Result<(), String> {
-    let mut again = Vec::new();
-    for (partition, source) in around.kafka.sources.iter().enumerate() {
-        let (set, _) = DedupeSet::open(MemoryBlocks::default()).map_err(|fault| fault.to_string())?;
-        let chain = chain(None, &around.known);
-        let mut task = Task::new(chain, LIMITS, set, Position(0), Counts::default());
-        for (offset, record) in (0..).zip(source) {
-            task.process(&Record {
-                offset: Offset(offset),
-                append_time: AppendTime(record.append),
-                key: b"",
-                value: &record.value,
-                headers: &[],
-            })
-            .map_err(|fault| fault.to_string())?;
-        }
-        task.advance(TaskTime(around.now + 2 * DETOUR_HOLD));
-        let records = Around::records_of(partition, task.take_effects());
-        again.extend(records.filter(|(log, _)| *log != DEAD).map(|(_, value)| Effect::decode(&value)));
-    }
-    let (live, again) = (by_conversation(effects), by_conversation(&again));
-    let partition_of: HashMap<u8, usize> =
-        truth.iter().flatten().map(|record| (record.event.conversation, record.partition)).collect();
-    for (conversation, live) in live {
-        if around.cut[partition_of[&conversation]] {
-            continue;
-        }
-        let again = again.get(&conversation).map(Vec::as_slice).unwrap_or_default();
-        if !around.settings.exact && !around.is_transactional() {
-            // A copy whose commit was cut off may have left while something was unread. `order` judges that.
-            continue;
-        }
-        if around.settings.exact {
-            // Where time never ran over an unread record, nothing is late but what a replay finds late too.
-            if !around.moved[partition_of[&conversation]] && live != again {
-                return Err(format!(
-                    "conversation {conversation}: a replay releases otherwise, or marks otherwise"
-                ));
-            }
-            let late: HashSet<u32> = again.iter().filter(|(_, late)| *late).map(|(id, _)| *id).collect();
-            if let Some((id, _)) = live.iter().find(|(id, is_late)| *is_late && !late.contains(id)) {
-                return Err(format!("event {id} was late, and is not in a replay"));
-            }
-        }
-        let late: HashSet<u32> =
-            live.iter().chain(again).filter(|(_, late)| *late).map(|(id, _)| *id).collect();
-        let in_order = |run: &[(u32, bool)]| -> Vec<u32> {
-            run.iter().map(|(id, _)| *id).filter(|id| !late.contains(id)).collect()
-        };
-        if in_order(&live) != in_order(again) {
-            return Err(format!("conversation {conversation}: a replay releases in another order"));
         }
     }
     Ok(())

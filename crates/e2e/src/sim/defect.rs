@@ -59,6 +59,10 @@ pub enum Defect {
     ForgetsTooSoon,
     /// Records that come out of a spool are held no longer than others.
     SpoolHoldMissing,
+    /// The append time of a record moves time before the record has its place.
+    AppendTimeFirst,
+    /// Time moves by the clock as soon as the broker is back, before the spools are drained.
+    TimeRunsOnReturn,
     /// At least once: entries are written while outputs are not acknowledged.
     EntriesBeforeOutputs,
     /// At least once: offsets are committed while entries are not acknowledged.
@@ -79,7 +83,7 @@ pub enum Defect {
 
 impl Defect {
     /// All of them.
-    pub const ALL: [Defect; 35] = [
+    pub const ALL: [Defect; 37] = [
         Defect::MarkBeforeOutput,
         Defect::OffsetOffByOne,
         Defect::OffsetOverHeld,
@@ -107,6 +111,8 @@ impl Defect {
         Defect::FailureCommittedOver,
         Defect::ForgetsTooSoon,
         Defect::SpoolHoldMissing,
+        Defect::AppendTimeFirst,
+        Defect::TimeRunsOnReturn,
         Defect::EntriesBeforeOutputs,
         Defect::OffsetsBeforeEntries,
         Defect::SetBeforeCommit,
@@ -164,6 +170,8 @@ impl Defect {
             Self::FailureCommittedOver => "failed commit covered by the next",
             Self::ForgetsTooSoon => "set forgets too soon",
             Self::SpoolHoldMissing => "spools drained out of order: no longer hold",
+            Self::AppendTimeFirst => "append time moves time before the record has its place",
+            Self::TimeRunsOnReturn => "time runs before the spools are drained",
             Self::EntriesBeforeOutputs => "at least once: changelog written before outputs are acknowledged",
             Self::OffsetsBeforeEntries => {
                 "at least once: offsets committed before the changelog is acknowledged"

@@ -313,6 +313,9 @@ impl Instance {
                 }
                 let record = &around.kafka.sources[partition][usize::try_from(offset).expect("a position")];
                 running.fresh = true;
+                if around.has(Defect::AppendTimeFirst) {
+                    running.task.advance(TaskTime(record.append));
+                }
                 running.task.process(&Record {
                     offset: Offset(offset),
                     append_time: AppendTime(record.append),
@@ -357,6 +360,7 @@ impl Instance {
         if around.has(Defect::TimeStalls) {
             return Ok(());
         }
+        let is_away = around.is_away();
         let ids: Vec<usize> = self.tasks.keys().copied().collect();
         for partition in ids {
             if around.settings.exact {
@@ -368,7 +372,7 @@ impl Instance {
             let Some(time) = running.task.time() else { continue };
             let (high, since) = running.seen;
             let at_end = running.task.position().0 >= high && since + REPORT_VALID > around.now;
-            if (at_end && !fresh) || over {
+            if (at_end && !fresh && !is_away) || over {
                 running.task.advance(TaskTime(time.0 + step));
                 let effects = running.task.take_effects();
                 self.write(around, partition, effects)?;

@@ -13,6 +13,7 @@ mod disk;
 mod group;
 mod instance;
 mod kafka;
+mod order;
 mod plan;
 mod random;
 mod repeats;

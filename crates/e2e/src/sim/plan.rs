@@ -8,6 +8,10 @@ use super::random::Random;
 pub(super) const HOLD: Millis = 2_000;
 /// The hold while records come out of spools. Shorter than in production, so that a run ends soon.
 pub(super) const DETOUR_HOLD: Millis = 4_000;
+/// How long time stands still after a broker has come back, which was away from all.
+pub(super) const RETURNED: Millis = 2_000;
+/// How long the client of ingress tries to write a record, though its request has gone to the spool.
+const TRIED_FOR: Millis = 2_000;
 pub(super) const DAY: Millis = 24 * 60 * 60 * 1000;
 const HOUR: Millis = 60 * 60 * 1000;
 /// When every run begins, ms since 1970.
@@ -60,8 +64,10 @@ pub(super) struct Settings {
     pub(super) commit_interval: i64,
     pub(super) write_back: i64,
     pub(super) hold_bytes: usize,
-    /// Whether the broker is away from ingress for a time, and two spools are drained when it is back.
-    pub(super) outage: bool,
+    /// Whether the broker is away for a time, and two spools are drained when it is back.
+    outage: bool,
+    /// From when to when it was away from the processors too: where it was, nothing moves time in between.
+    pub(super) away: Option<(i64, i64)>,
     /// Whether gaps of hours and days are among the records.
     pub(super) days: bool,
     pub(super) faults: Faults,
@@ -82,6 +88,8 @@ pub(super) struct Event {
     pub(super) kind: Kind,
     pub(super) conversation: u8,
     pub(super) time: i64,
+    /// When ingress took this copy of it in; `None` where that is when it is appended.
+    pub(super) received: Option<i64>,
     /// Whether this copy of it came out of a spool.
     pub(super) spooled: bool,
 }
@@ -94,7 +102,7 @@ pub(super) struct Arrival {
 
 impl Event {
     pub(super) fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(15);
+        let mut bytes = Vec::with_capacity(23);
         bytes.push(match self.kind {
             Kind::Message => 0,
             Kind::Filtered => 1,
@@ -104,11 +112,13 @@ impl Event {
         bytes.push(u8::from(self.spooled));
         bytes.extend_from_slice(&self.id.to_be_bytes());
         bytes.extend_from_slice(&self.time.to_be_bytes());
+        bytes.extend_from_slice(&self.received.unwrap_or(i64::MAX).to_be_bytes());
         bytes
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Self {
-        let (head, time) = bytes.split_last_chunk().expect("written by encode");
+        let (head, received) = bytes.split_last_chunk().expect("written by encode");
+        let (head, time) = head.split_last_chunk().expect("written by encode");
         let (head, id) = head.split_last_chunk().expect("written by encode");
         Self {
             id: u32::from_be_bytes(*id),
@@ -119,6 +129,7 @@ impl Event {
             },
             conversation: head[1],
             time: i64::from_be_bytes(*time),
+            received: Some(i64::from_be_bytes(*received)).filter(|received| *received < i64::MAX),
             spooled: head[2] == 1,
         }
     }
@@ -156,13 +167,14 @@ impl Settings {
             write_back: random.between(300, 3_000),
             hold_bytes: random.pick(&[usize::MAX, usize::MAX, usize::MAX, 500, 1_500]),
             outage: random.chance(25_000),
+            away: None,
             days: random.chance(15_000),
             faults,
         }
     }
 
     /// What arrives, in order of time.
-    pub(super) fn arrivals(&self, random: &mut Random) -> Vec<Arrival> {
+    pub(super) fn arrivals(&mut self, random: &mut Random) -> Vec<Arrival> {
         let count = 50 + random.below(110);
         let conversations = self.partitions * (1 + random.below(3));
         let mut events: Vec<Event> = Vec::with_capacity(count);
@@ -183,6 +195,7 @@ impl Settings {
                     },
                     conversation: u8::try_from(random.below(conversations)).expect("few"),
                     time: event_time(at, random),
+                    received: None,
                     spooled: false,
                 };
                 events.push(event);
@@ -191,7 +204,8 @@ impl Settings {
             arrivals.push(Arrival { at, event });
         }
         if self.outage {
-            spool(&mut arrivals, random);
+            let outage = spool(&mut arrivals, random);
+            self.away = random.chance(60_000).then_some(outage);
         }
         arrivals
     }
@@ -208,23 +222,31 @@ impl Settings {
     }
 }
 
-/// What arrives in a stretch of time lies in two spools, which are drained in order, each at its own pace.
-fn spool(arrivals: &mut [Arrival], random: &mut Random) {
+/// What arrives in a stretch of time lies in two spools, which are drained in order, each at its own pace. Of some the
+/// client that first tried to write it still does so when the broker is back. Says from when to when it was away.
+fn spool(arrivals: &mut Vec<Arrival>, random: &mut Random) -> (i64, i64) {
     let first = random.below(arrivals.len() / 2);
     let from = arrivals[first].at;
     let back = from + random.between(1_000, 6_000);
     let mut free = [back, back + random.between(0, 1_500)];
     let pace = [random.between(5, 60), random.between(5, 60)];
+    let mut tried = Vec::new();
     for arrival in &mut arrivals[first..] {
         let instance = random.below(2);
         // A spool that is not empty takes everything.
         if arrival.at < free[instance] {
+            arrival.event.received = Some(arrival.at);
+            if arrival.at < back && back < arrival.at + TRIED_FOR && random.chance(40_000) {
+                tried.push(Arrival { at: back + random.between(0, 100), event: arrival.event });
+            }
             arrival.at = free[instance];
             arrival.event.spooled = true;
             free[instance] += pace[instance];
         }
     }
+    arrivals.extend(tried);
     arrivals.sort_by_key(|arrival| arrival.at);
+    (from, back)
 }
 
 fn event_time(at: i64, random: &mut Random) -> i64 {

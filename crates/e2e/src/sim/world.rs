@@ -35,7 +35,7 @@ struct World {
 /// Runs a seed.
 pub(super) fn run(seed: u64, guarantee: Guarantee, defect: Option<Defect>, traced: bool) -> Finding {
     let mut random = Random::new(seed);
-    let settings = Settings::new(guarantee, &mut random);
+    let mut settings = Settings::new(guarantee, &mut random);
     let arrivals = settings.arrivals(&mut random);
     let (partitions, instances) = (settings.partitions, settings.instances);
     let fragile = settings.faults.damage > 0;

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use processors::{Account, Framings, People, Settings, line_to_genesys};
 use schemas::{Codec, Framing, ToGenesys, header};
 use streams::{
-    AppendTime, Chain, Counts, DedupeSet, EventTime, Limits, MemoryBlocks, Offset, Placed, Position, Record,
-    Task, TaskTime,
+    AppendTime, Chain, Counts, DedupeSet, EventTime, Limits, MemoryBlocks, Offset, Placed, Position,
+    ReceiptTime, Record, Task, TaskTime,
 };
 
 use crate::{records, say};
@@ -97,6 +97,7 @@ fn bare_chain() -> Chain<(i64, u128)> {
     .reorder(HOLD_MS, |(time, key)| Placed {
         conversation: (key >> 40) % 5_000,
         event_time: EventTime(*time),
+        received: ReceiptTime(*time),
         sequence: 0,
         bytes: 400,
     })
