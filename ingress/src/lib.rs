@@ -102,7 +102,10 @@ impl<L: RawLog> Edge<L> {
         let signature = verify::signature(target.source, &head.headers)?;
         let body = body::read(body, self.settings.body_limit, self.settings.body_timeout).await?;
         target.secrets.verify(&signature, &body)?;
-        let records = cut::cut(&target.envelope(self.clock.now_ms()), &body);
+        let mut records = cut::cut(&target.envelope(self.clock.now_ms()), &body);
+        if self.spool.as_deref().is_some_and(Spool::was_just_drained) {
+            records.iter_mut().for_each(NewRecord::mark_spooled);
+        }
         self.write(target, &body, records).await
     }
 

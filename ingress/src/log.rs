@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use bytes::Bytes;
-use schemas::{Reason, Topic};
+use schemas::{Reason, Topic, header};
 
 use crate::spool::PutError;
 
@@ -31,6 +31,13 @@ impl NewRecord {
     #[must_use]
     pub fn dead(&self) -> Option<Reason> {
         self.dead
+    }
+
+    /// Makes the processors hold it, and what comes after it, as long as what comes out of a spool.
+    pub(crate) fn mark_spooled(&mut self) {
+        if self.header(header::SPOOLED).is_none() {
+            self.headers.push((header::SPOOLED.into(), "true".into()));
+        }
     }
 
     /// The value of a header.

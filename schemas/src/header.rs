@@ -12,7 +12,8 @@ pub const REDELIVERY: &str = "naru-redelivery";
 pub const ACCOUNT: &str = "naru-account";
 /// When ingress received the event, in ms since 1970 (UTC).
 pub const RECEIVED: &str = "naru-received";
-/// `true` where the record lay in a spool of ingress while Kafka was away; absent otherwise.
+/// `true` where the record lay in a spool of ingress while Kafka was away, or was written just after one was drained;
+/// absent otherwise.
 pub const SPOOLED: &str = "naru-spooled";
 
 /// Dead letters: why (a [`crate::Reason`] code).

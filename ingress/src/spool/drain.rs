@@ -5,7 +5,6 @@ use std::time::Duration;
 use std::{io, path::Path};
 
 use runtime::metrics;
-use schemas::header;
 use tokio::time::Instant;
 
 use super::folder::{Folder, folders};
@@ -132,9 +131,7 @@ impl<'a, L: RawLog> Drain<'a, L> {
     async fn step(&mut self) -> io::Result<bool> {
         let Some(Batch { entries, end, .. }) = self.spool.read().await? else { return Ok(false) };
         let mut records: Vec<NewRecord> = entries.into_iter().flat_map(|entry| entry.records).collect();
-        for record in &mut records {
-            record.headers.push((header::SPOOLED.into(), "true".into()));
-        }
+        records.iter_mut().for_each(NewRecord::mark_spooled);
         for records in records.chunks(AT_ONCE) {
             self.deliver(records).await?;
         }

@@ -37,6 +37,8 @@ const QUEUE_BYTES: u64 = 64 * 1024 * 1024;
 const PAUSE: Duration = Duration::from_millis(100);
 /// For how long a refusal is not believed: after a restart a broker may not know its topics at once.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long after a spool was drained another may not be yet, in ms: what is written then is marked as what lay in one.
+const SIBLINGS_DRAIN_FOR_MS: i64 = 3_000;
 /// Between looks for folders that nobody holds.
 const ORPHANS_EVERY: Duration = Duration::from_secs(2);
 
@@ -138,6 +140,8 @@ struct Shared {
     stored: AtomicU64,
     /// When the oldest request was spooled, in ms since 1970; 0 where there is none.
     oldest_ms: AtomicI64,
+    /// When the last of it was drained, in ms since 1970; 0 where nothing was yet.
+    emptied_ms: AtomicI64,
     /// There is something to drain.
     filled: Notify,
 }
@@ -182,6 +186,13 @@ impl Spool {
     pub fn holds_any(&self) -> bool {
         // In this order: what is no longer on its way has been published before.
         self.shared.queued.load(Ordering::Acquire) > 0 || self.shared.stored.load(Ordering::Acquire) > 0
+    }
+
+    /// Whether it was drained just now: then a sibling may still hold what belongs before that which is written now.
+    #[must_use]
+    pub fn was_just_drained(&self) -> bool {
+        let emptied = self.shared.emptied_ms.load(Ordering::Relaxed);
+        emptied > 0 && self.clock.now_ms() - emptied < SIBLINGS_DRAIN_FOR_MS
     }
 
     /// Keeps the records of a request. `Ok` means that they are on the disk. If the caller does not wait they may be

@@ -75,6 +75,9 @@ fn serve(store: &mut Store, round: impl Iterator<Item = Command>, shared: &Share
             }
             Command::Done(end, answer) => {
                 let done = store.done(end);
+                if store.is_empty() {
+                    shared.emptied_ms.store(clock.now_ms(), Ordering::Relaxed);
+                }
                 shared.publish(store);
                 let _ = answer.send(done);
             }

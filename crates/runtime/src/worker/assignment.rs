@@ -37,6 +37,19 @@ pub(crate) enum Change {
     Revoked(TopicPartitionList),
 }
 
+/// How a partition stands, by a report of the client that is fresh.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sight {
+    /// There is no such report.
+    Unknown,
+    /// The connection to its leader is lost.
+    Lost,
+    /// There are records that its task has not taken.
+    Unread,
+    /// It is read to its end. Only then may time move without records.
+    AtEnd,
+}
+
 /// How far a partition was read, by the client's last report.
 #[derive(Debug, Clone, Copy)]
 struct Reported {
@@ -95,17 +108,21 @@ impl Assignment {
         self.lock().closing = true;
     }
 
-    /// Whether a partition is read to its end, `position` being the position after the last record that its task took:
-    /// by a report that is fresh, over a connection that lives. Only then may time move without records.
-    pub(crate) fn at_end(&self, topic: &str, partition: i32, position: i64, now: Instant) -> bool {
+    /// How a partition stands, `position` being the position after the last record that its task took.
+    pub(crate) fn sight(&self, topic: &str, partition: i32, position: i64, now: Instant) -> Sight {
         let state = self.lock();
         if state.reported_at.is_none_or(|at| now.duration_since(at) >= REPORT_VALID) {
-            return false;
+            return Sight::Unknown;
         }
-        state.reports.get(&(topic.to_owned(), partition)).is_some_and(|report| {
-            let taken = position >= report.high || (report.next >= report.high && !report.queued);
-            report.reachable && report.high >= 0 && taken
-        })
+        let Some(report) = state.reports.get(&(topic.to_owned(), partition)) else { return Sight::Unknown };
+        let taken = position >= report.high || (report.next >= report.high && !report.queued);
+        match report {
+            // Where enough waits in the queue the client asks for nothing, and hears nothing.
+            Reported { queued: true, .. } => Sight::Unread,
+            Reported { reachable: false, .. } => Sight::Lost,
+            Reported { high: 0.., .. } if taken => Sight::AtEnd,
+            _ => Sight::Unread,
+        }
     }
 
     /// The high watermark of a partition's last fetch.
@@ -215,7 +232,7 @@ mod tests {
     }
 
     fn at_end(report: &Report, position: i64) -> bool {
-        assignment(report).at_end(TOPIC, 0, position, Instant::now())
+        assignment(report).sight(TOPIC, 0, position, Instant::now()) == Sight::AtEnd
     }
 
     #[test]
@@ -238,15 +255,18 @@ mod tests {
 
     #[test]
     fn time_stands_still_while_the_broker_is_out_of_reach() {
-        assert!(!at_end(&Report { state: "DOWN", ..READ_TO_ITS_END }, 10));
-        assert!(!at_end(&Report { silent_ms: 2_000, ..READ_TO_ITS_END }, 10));
+        let sight = |report: &Report| assignment(report).sight(TOPIC, 0, 10, Instant::now());
+        assert_eq!(sight(&Report { state: "DOWN", ..READ_TO_ITS_END }), Sight::Lost);
+        let silent = Report { silent_ms: 2_000, ..READ_TO_ITS_END };
+        assert_eq!(sight(&silent), Sight::Lost);
+        assert_eq!(sight(&Report { queued: 1, ..silent }), Sight::Unread, "it asks for nothing");
     }
 
     #[test]
     fn a_stalled_process_does_not_trust_an_old_report() {
         let assignment = assignment(&READ_TO_ITS_END);
-        assert!(!assignment.at_end(TOPIC, 0, 10, Instant::now() + REPORT_VALID));
-        assert!(!assignment.at_end("another", 0, 10, Instant::now()));
+        assert_eq!(assignment.sight(TOPIC, 0, 10, Instant::now() + REPORT_VALID), Sight::Unknown);
+        assert_eq!(assignment.sight("another", 0, 10, Instant::now()), Sight::Unknown);
     }
 
     #[test]

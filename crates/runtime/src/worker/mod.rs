@@ -8,6 +8,7 @@
 
 mod assignment;
 mod fault;
+mod outage;
 mod report;
 mod restore;
 mod standby;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use schemas::{Topic, TopicNames};
 use streams::{Chain, Limits};
 
+use outage::Outage;
 use standby::{Followed, Standby};
 pub use status::{SourceStatus, Status};
 
@@ -62,6 +64,7 @@ pub(crate) struct Shared<M> {
     /// Bytes in the reorder buffers of all threads.
     pub(crate) held_bytes: AtomicUsize,
     pub(crate) status: Status,
+    outage: Outage,
     pub(crate) shutdown: Shutdown,
 }
 
@@ -116,6 +119,7 @@ pub fn start<M: Send + 'static>(
         standby,
         held_bytes: AtomicUsize::new(0),
         status: status.clone(),
+        outage: Outage::default(),
         shutdown: shutdown.clone(),
     });
     let threads = (0..processors.threads)

@@ -261,6 +261,7 @@ impl<M> Thread<'_, M> {
             written: false,
             fresh: true,
             since: Instant::now(),
+            lost: None,
         };
         self.tasks.insert(id, running);
         for record in self.early.remove(&id).unwrap_or_default() {

@@ -18,7 +18,7 @@ use streams::{
 };
 
 use super::Shared;
-use super::assignment::{Assignment, FETCH_WAIT_MS, STATISTICS_MS};
+use super::assignment::{Assignment, FETCH_WAIT_MS, STATISTICS_MS, Sight};
 use super::fault::Fault;
 use super::restore::{Restorer, TaskId};
 use super::transaction::{NewRecord, Offsets, Transaction, add_offset};
@@ -58,6 +58,8 @@ pub(super) struct Running<M> {
     pub(super) fresh: bool,
     /// When it began to read.
     pub(super) since: Instant,
+    /// Since when the leader of its partition is out of reach, where it is.
+    pub(super) lost: Option<Instant>,
 }
 
 /// A partition that is ours and has no task yet.
@@ -124,6 +126,7 @@ pub(crate) fn run<M>(shared: &Arc<Shared<M>>, index: usize, ready: &Condition) -
 
 impl<'a, M> Thread<'a, M> {
     fn new(shared: &'a Shared<M>, index: usize) -> Result<Self, Fault> {
+        let begun = Instant::now();
         let transactional_id = format!("{}-{}-{index}", shared.group, shared.instance);
         let transaction = Transaction::new(&shared.kafka, &transactional_id, shared.guarantee)?;
         let topics: Vec<String> = shared.sources.iter().map(|source| shared.names.of(source.topic)).collect();
@@ -145,6 +148,7 @@ impl<'a, M> Thread<'a, M> {
             barriers: 0,
         };
         thread.check_topics()?;
+        shared.outage.connected(begun, Instant::now());
         Ok(thread)
     }
 
@@ -249,7 +253,16 @@ impl<'a, M> Thread<'a, M> {
             }
             let Some(time) = running.task.time() else { continue };
             let position = running.task.position().0;
-            if self.consumer.context().at_end(&self.topics[id.0], id.1, position, now) {
+            let sight = self.consumer.context().sight(&self.topics[id.0], id.1, position, now);
+            match sight {
+                Sight::Unknown => continue,
+                Sight::Lost => {
+                    self.shared.outage.is_lost(*running.lost.get_or_insert(now), now);
+                    continue;
+                }
+                Sight::Unread | Sight::AtEnd => running.lost = None,
+            }
+            if self.shared.outage.lets_time_run(now) && sight == Sight::AtEnd {
                 running.task.advance(TaskTime(time.0 + step));
                 let effects = running.task.take_effects();
                 self.write(id, effects)?;
