@@ -1,7 +1,10 @@
 //! Time for one message: the whole chain in a task, and the same for records that end early.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use processors::{Account, Framings, Message, People, Settings, genesys_to_line, line_to_genesys};
+use processors::{Account, Found, Framings, Message, People, Settings, genesys_to_line, line_to_genesys};
 use streams::{AppendTime, Chain, Counts, DedupeSet, Limits, MemoryBlocks, Offset, Position, Record, Task};
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
@@ -15,11 +18,8 @@ const BATCH: usize = 1_000;
 struct Known;
 
 impl People for Known {
-    fn alias(&self, _: &str) -> Option<String> {
-        None
-    }
-    fn known(&self, _: &str) -> bool {
-        true
+    fn find(&self, _: &str) -> Found {
+        Found::Person
     }
 }
 
@@ -29,8 +29,10 @@ fn settings() -> Settings {
             name: "line-th".into(),
             genesys: "main".into(),
             integration: INTEGRATION.into(),
-            market: Some("Thailand".into()),
-            brand: Some("Retail_Thai".into()),
+            attributes: Arc::new(BTreeMap::from([
+                ("market".into(), "Thailand".into()),
+                ("brand".into(), "Retail_Thai".into()),
+            ])),
         }],
         hold_line_ms: 0,
         hold_genesys_ms: 0,

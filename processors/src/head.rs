@@ -70,7 +70,7 @@ pub(crate) fn text<'a>(record: &Record<'a>) -> Result<&'a str, Refusal> {
             format!("{} bytes; at most {WEBHOOK_BODY_LIMIT} fit an outbox record", record.value.len());
         return Err(refuse(Reason::TooLarge, detail));
     }
-    std::str::from_utf8(record.value)
+    simdutf8::compat::from_utf8(record.value)
         .map_err(|e| refuse(Reason::NotJson, format!("not UTF-8 from byte {} on", e.valid_up_to())))
 }
 

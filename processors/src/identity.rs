@@ -23,10 +23,19 @@ const CHANNEL: &str = "line";
 
 /// The identity table as a chain sees it: GUID → address, alias → GUID.
 pub trait People: Send + 'static {
-    /// The GUID that `guid` stands for, where it is an alias.
-    fn alias(&self, guid: &str) -> Option<String>;
-    /// Whether the table has an entry for `guid`.
-    fn known(&self, guid: &str) -> bool;
+    /// What the table has under `guid`.
+    fn find(&self, guid: &str) -> Found;
+}
+
+/// What the identity table has under a GUID.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing.
+    Nothing,
+    /// A person.
+    Person,
+    /// The GUID that it stands for.
+    AliasOf(String),
 }
 
 /// The HMAC that GUIDs are made with, keyed once.
@@ -96,8 +105,8 @@ impl<P: People> Identify<P> {
     pub(crate) fn identify(&mut self, message: &mut Message, out: &mut Vec<Output>) {
         match &mut message.who {
             Who::Person { guid, .. } => {
-                if let Some(person) = self.follow(guid) {
-                    *guid = person;
+                if let Found::AliasOf(person) = self.people.find(guid) {
+                    *guid = self.follow(person);
                 }
             }
             Who::Address { address, speaker } => {
@@ -109,29 +118,29 @@ impl<P: People> Identify<P> {
                     Speaker::Member(user) => format!("[member {}] ", self.key.member(account, address, user)),
                 };
                 let mut guid = own.hyphenated().to_string();
-                match self.follow(&guid) {
-                    Some(person) => guid = person,
-                    None => self.introduce(own, &guid, account, address, out),
+                match self.people.find(&guid) {
+                    Found::Person => {}
+                    Found::AliasOf(person) => guid = self.follow(person),
+                    Found::Nothing => self.introduce(own, &guid, account, address, out),
                 }
                 message.who = Who::Person { guid, prefix };
             }
         }
     }
 
-    /// Where an alias leads, or `None` if `guid` is none.
-    fn follow(&self, guid: &str) -> Option<String> {
-        let mut person = self.people.alias(guid)?;
+    /// Where it ends if it is an alias too.
+    fn follow(&self, mut person: String) -> String {
         for _ in 1..ALIASES_FOLLOWED {
-            match self.people.alias(&person) {
-                Some(next) => person = next,
-                None => break,
+            match self.people.find(&person) {
+                Found::AliasOf(next) => person = next,
+                Found::Nothing | Found::Person => break,
             }
         }
-        Some(person)
+        person
     }
 
     fn introduce(&mut self, own: Uuid, guid: &str, account: &str, address: &str, out: &mut Vec<Output>) {
-        if self.written.contains(&own) || self.people.known(guid) {
+        if self.written.contains(&own) {
             return;
         }
         if self.written.len() >= self.remembered {

@@ -17,7 +17,7 @@ mod to_genesys;
 mod to_line;
 
 pub use dedupe::{EventKey, derived_identity, event_hash, identity_text};
-pub use identity::{MEMBER_TAG_HEX, People, REMEMBERED_PERSONS, person_guid};
+pub use identity::{Found, MEMBER_TAG_HEX, People, REMEMBERED_PERSONS, person_guid};
 pub use message::Message;
 pub use settings::{Account, Framings, Settings};
 pub use split::{LINE_OBJECTS, LINE_UNITS, split};

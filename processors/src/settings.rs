@@ -27,15 +27,13 @@ pub struct Settings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// Its name in the configuration.
-    pub name: String,
+    pub name: Arc<str>,
     /// Name of the Genesys client, whose token limits the sends of this account.
     pub genesys: String,
     /// Id of the Open Messaging integration.
-    pub integration: String,
-    /// `customAttributes.market`
-    pub market: Option<String>,
-    /// `customAttributes.brand`
-    pub brand: Option<String>,
+    pub integration: Arc<str>,
+    /// What becomes `channel.metadata.customAttributes`, such as market and brand.
+    pub attributes: Arc<BTreeMap<String, String>>,
 }
 
 /// The framing of each kind of value.
@@ -64,26 +62,19 @@ pub(crate) type Accounts = BTreeMap<String, Arc<Account>>;
 impl Settings {
     /// By name: what the header of `webhooks.line` carries.
     pub(crate) fn by_name(&self) -> Accounts {
-        self.accounts.iter().map(|a| (a.name.clone(), Arc::new(a.clone()))).collect()
+        self.accounts.iter().map(|a| (a.name.to_string(), Arc::new(a.clone()))).collect()
     }
 
     /// By integration: what the header of `webhooks.genesys` carries.
     pub(crate) fn by_integration(&self) -> Accounts {
-        self.accounts.iter().map(|a| (a.integration.clone(), Arc::new(a.clone()))).collect()
+        self.accounts.iter().map(|a| (a.integration.to_string(), Arc::new(a.clone()))).collect()
     }
 }
 
-/// The headers of an outbox record.
-pub(crate) fn outbox_headers(
-    identity: &str,
-    event_time: i64,
-    received: i64,
-    account: &Account,
-) -> Vec<(&'static str, Vec<u8>)> {
+/// The headers of an outbox record: what egress needs of one whose value it cannot read. All else is in the value.
+pub(crate) fn outbox_headers(identity: &str, account: &Account) -> Vec<(&'static str, Vec<u8>)> {
     vec![
         (header::IDENTITY, identity.as_bytes().to_vec()),
-        (header::EVENT_TIME, event_time.to_string().into_bytes()),
-        (header::RECEIVED, received.to_string().into_bytes()),
         (header::ACCOUNT, account.name.as_bytes().to_vec()),
     ]
 }

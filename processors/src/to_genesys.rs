@@ -1,13 +1,11 @@
 //! Map to `outbox.genesys`: a customer's message as the text that an agent reads.
 
-use std::collections::BTreeMap;
-
 use schemas::{Codec, ToGenesys, Topic};
 use streams::{Output, Released};
 
 use crate::dedupe::identity_text;
 use crate::message::{Body, Message, Said, Who};
-use crate::settings::{Account, Settings};
+use crate::settings::{Settings, outbox_headers};
 
 /// Writes records of `outbox.genesys`.
 pub(crate) struct Writer {
@@ -33,7 +31,7 @@ impl Writer {
             message_id: message.message_id,
             event_time: message.event_time,
             text: readable(prefix, said),
-            attributes: attributes(account),
+            attributes: account.attributes.clone(),
             late_by,
             received: message.received,
         };
@@ -41,20 +39,10 @@ impl Writer {
             topic: Topic::OutboxGenesys.name(),
             key: record.person.as_bytes().to_vec(),
             partition_by: Some(account.genesys.as_bytes().to_vec()),
-            headers: crate::settings::outbox_headers(
-                &record.identity,
-                message.event_time,
-                message.received,
-                account,
-            ),
+            headers: outbox_headers(&record.identity, account),
             value: self.codec.encode(&record),
         });
     }
-}
-
-fn attributes(account: &Account) -> BTreeMap<String, String> {
-    let pairs = [("market", &account.market), ("brand", &account.brand)];
-    pairs.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?))).collect()
 }
 
 /// A LINE message as text, behind what says who speaks.

@@ -45,7 +45,7 @@ impl Writer {
                 topic: Topic::OutboxLine.name(),
                 key: guid.as_bytes().to_vec(),
                 partition_by: Some(account.name.as_bytes().to_vec()),
-                headers: outbox_headers(&record.identity, message.event_time, message.received, account),
+                headers: outbox_headers(&record.identity, account),
                 value: self.codec.encode(&record),
             });
         }

@@ -229,7 +229,7 @@ mod tests {
             message_id: "461230966842064897".into(),
             event_time: 1_790_000_000_000,
             text: "สวัสดี 🙏".into(),
-            attributes: BTreeMap::from([("market".into(), "Thailand".into())]),
+            attributes: BTreeMap::from([("market".into(), "Thailand".into())]).into(),
             late_by: 0,
             received: 1_790_000_000_100,
         });

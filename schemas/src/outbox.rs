@@ -1,6 +1,7 @@
 //! Outbox records: a message as it will be sent, keyed by the person's GUID.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,9 +11,9 @@ pub struct ToGenesys {
     /// The event's identity, 32 hex digits; made from the source event, never from offsets.
     pub identity: String,
     /// The LINE account it came through: a name in the configuration.
-    pub account: String,
+    pub account: Arc<str>,
     /// The Open Messaging integration that it goes to.
-    pub integration: String,
+    pub integration: Arc<str>,
     /// The person's GUID, which becomes `channel.from.id`.
     pub person: String,
     /// The platform's message id, which becomes `channel.messageId`.
@@ -22,7 +23,7 @@ pub struct ToGenesys {
     /// The text to show to the agent.
     pub text: String,
     /// What becomes `channel.metadata.customAttributes`: market, brand.
-    pub attributes: BTreeMap<String, String>,
+    pub attributes: Arc<BTreeMap<String, String>>,
     /// By how many ms the message came too late to stand in order; 0 where it stands in order.
     pub late_by: i64,
     /// When ingress received it, ms since 1970 (UTC).
@@ -35,9 +36,9 @@ pub struct ToLine {
     /// The event's identity, 32 hex digits; made from the source event, never from offsets.
     pub identity: String,
     /// The LINE account it goes through: a name in the configuration.
-    pub account: String,
+    pub account: Arc<str>,
     /// The integration that it came from.
-    pub integration: String,
+    pub integration: Arc<str>,
     /// The person's GUID; egress looks the LINE address up.
     pub person: String,
     /// Genesys's message id.

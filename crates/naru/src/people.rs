@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 
+use processors::Found;
 use runtime::table::Table;
 use schemas::{Codec, Framing, IdentityEntry};
 
@@ -29,21 +30,24 @@ impl IdentityTable {
         Self { table, codec: Codec::new(framing), remembered: RefCell::default() }
     }
 
-    /// Whether `guid` is known and no alias, looked up only where that is not remembered.
-    fn stands_for_itself(&self, guid: &str) -> bool {
+    /// What the table has, looked up only where it is not remembered that it is a person.
+    fn look(&self, guid: &str) -> Found {
         let mut remembered = self.remembered.borrow_mut();
         let changes = self.table.changes();
         if remembered.changes != changes || remembered.guids.len() >= REMEMBERED {
             *remembered = Remembered { guids: HashSet::new(), changes };
         }
         if remembered.guids.contains(guid) {
-            return true;
+            return Found::Person;
         }
-        let itself = self.get(guid).is_some_and(|entry| entry.alias_of.is_none());
-        if itself {
-            remembered.guids.insert(guid.to_owned());
+        match self.get(guid) {
+            None => Found::Nothing,
+            Some(IdentityEntry { alias_of: Some(person), .. }) => Found::AliasOf(person),
+            Some(_) => {
+                remembered.guids.insert(guid.to_owned());
+                Found::Person
+            }
         }
-        itself
     }
 
     /// What cannot be read counts as absent: the person's own GUID is then used, and her address is written anew.
@@ -60,11 +64,7 @@ impl IdentityTable {
 }
 
 impl processors::People for IdentityTable {
-    fn alias(&self, guid: &str) -> Option<String> {
-        if self.stands_for_itself(guid) { None } else { self.get(guid)?.alias_of }
-    }
-
-    fn known(&self, guid: &str) -> bool {
-        self.stands_for_itself(guid) || self.get(guid).is_some()
+    fn find(&self, guid: &str) -> Found {
+        self.look(guid)
     }
 }

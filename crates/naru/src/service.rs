@@ -135,12 +135,13 @@ pub(crate) async fn start_processors(
 }
 
 fn account_settings(name: &str, account: &runtime::config::LineAccount) -> processors::Account {
+    let pairs = [("market", &account.market), ("brand", &account.brand)];
+    let attributes = pairs.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)));
     processors::Account {
-        name: name.to_owned(),
+        name: name.into(),
         genesys: account.genesys.clone(),
-        integration: account.integration.clone(),
-        market: account.market.clone(),
-        brand: account.brand.clone(),
+        integration: account.integration.as_str().into(),
+        attributes: Arc::new(attributes.collect()),
     }
 }
 

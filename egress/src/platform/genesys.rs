@@ -153,7 +153,7 @@ pub fn ask_analytics(message: &ToGenesys, now: i64) -> Request {
 pub fn conversations(found: &Value, message: &ToGenesys) -> Vec<String> {
     let is_ours = |session: &Value| {
         let from = ["addressFrom", "remote"].iter().any(|key| session[*key] == message.person.as_str());
-        from && session["addressTo"].as_str().is_none_or(|to| to == message.integration)
+        from && session["addressTo"].as_str().is_none_or(|to| to == &*message.integration)
     };
     let sessions =
         |participant: &Value| participant["sessions"].as_array().into_iter().flatten().any(is_ours);
@@ -210,7 +210,7 @@ mod tests {
             message_id: "461230966842064897".into(),
             event_time: 1_790_910_245_678,
             text: "สวัสดี 🙏".into(),
-            attributes: BTreeMap::from([("market".into(), "Thailand".into())]),
+            attributes: BTreeMap::from([("market".into(), "Thailand".into())]).into(),
             late_by: 0,
             received: 1_790_910_245_700,
         }
@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn without_attributes_there_is_no_metadata() {
-        let request = request(&ToGenesys { attributes: BTreeMap::new(), ..message() });
+        let request = request(&ToGenesys { attributes: BTreeMap::new().into(), ..message() });
         let body: Value = serde_json::from_slice(&request.body.unwrap()).unwrap();
         assert!(body["channel"].get("metadata").is_none());
     }
@@ -381,7 +381,7 @@ mod tests {
         assert_eq!(body["interval"], "2026-09-25T03:04:05.678Z/2026-10-02T03:09:05.678Z");
         assert_eq!(body["segmentFilters"][1]["predicates"][1]["value"], message.person.as_str());
         let entry = |id: &str, start: &str, session: Value| json!({"conversationId": id, "conversationStart": start, "participants": [{"sessions": [session]}]});
-        let (person, ours) = (message.person.as_str(), message.integration.as_str());
+        let (person, ours) = (message.person.as_str(), &*message.integration);
         let found = json!({"conversations": [
             entry("older", "2026-10-01T00:00:00.000Z", json!({"addressFrom": person, "addressTo": ours})),
             entry("other-person", "2026-10-02T03:00:00.000Z", json!({"remote": "somebody", "addressTo": ours})),

@@ -316,7 +316,7 @@ pub(crate) fn to_genesys(n: i64, person: &str, text: &str) -> Vec<u8> {
         message_id: format!("{}", 461_230_966_842_064_897_i64 + n),
         event_time: 1_790_000_000_000 + n,
         text: text.into(),
-        attributes: BTreeMap::from([("market".into(), "Thailand".into())]),
+        attributes: BTreeMap::from([("market".into(), "Thailand".into())]).into(),
         late_by: 0,
         received: runtime::clock::now_ms(),
     })

@@ -18,11 +18,12 @@ struct Table {
 }
 
 impl People for Table {
-    fn alias(&self, guid: &str) -> Option<String> {
-        self.aliases.get(guid).cloned()
-    }
-    fn known(&self, guid: &str) -> bool {
-        self.known.contains(guid)
+    fn find(&self, guid: &str) -> Found {
+        match self.aliases.get(guid) {
+            Some(person) => Found::AliasOf(person.clone()),
+            None if self.known.contains(guid) => Found::Person,
+            None => Found::Nothing,
+        }
     }
 }
 
@@ -43,8 +44,7 @@ fn message(who: Who) -> Message {
         name: "th".into(),
         genesys: "main".into(),
         integration: "i".into(),
-        market: None,
-        brand: None,
+        attributes: Arc::default(),
     };
     Message {
         account: Arc::new(account),

@@ -1,8 +1,9 @@
 //! Runs one of the chains over records and says what came of them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use processors::{Account, Framings, Message, People, Settings, genesys_to_line, line_to_genesys};
+use processors::{Account, Found, Framings, Message, People, Settings, genesys_to_line, line_to_genesys};
 use schemas::{Reason, header};
 use streams::{
     AppendTime, Chain, Counts, DedupeSet, Effects, Limits, MemoryBlocks, Offset, Position, Record, Task,
@@ -39,26 +40,26 @@ pub(crate) struct Table {
 }
 
 impl People for Table {
-    fn alias(&self, guid: &str) -> Option<String> {
-        self.aliases.get(guid).cloned()
-    }
-    fn known(&self, guid: &str) -> bool {
-        self.known.contains(guid)
+    fn find(&self, guid: &str) -> Found {
+        match self.aliases.get(guid) {
+            Some(person) => Found::AliasOf(person.clone()),
+            None if self.known.contains(guid) => Found::Person,
+            None => Found::Nothing,
+        }
     }
 }
 
 pub(crate) fn settings() -> Settings {
-    let account = |name: &str, integration: &str, market: Option<&str>, brand: Option<&str>| Account {
+    let account = |name: &str, integration: &str, attributes: &[(&str, &str)]| Account {
         name: name.into(),
         genesys: "main".into(),
         integration: integration.into(),
-        market: market.map(str::to_owned),
-        brand: brand.map(str::to_owned),
+        attributes: Arc::new(attributes.iter().map(|&(k, v)| (k.to_owned(), v.to_owned())).collect()),
     };
     Settings {
         accounts: vec![
-            account("line-th", INTEGRATION, Some("Thailand"), Some("Retail_Thai")),
-            account("line-jp", "b2171742-7359-41cf-aa68-ad5049250806", None, None),
+            account("line-th", INTEGRATION, &[("market", "Thailand"), ("brand", "Retail_Thai")]),
+            account("line-jp", "b2171742-7359-41cf-aa68-ad5049250806", &[]),
         ],
         hold_line_ms: HOLD,
         hold_genesys_ms: HOLD,

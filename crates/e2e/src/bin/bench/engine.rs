@@ -1,9 +1,11 @@
 //! Where the time goes: the engine alone in this process, without Kafka, step by step. What the processors take beyond
 //! it is reading, writing and committing.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use processors::{Account, Framings, People, Settings, line_to_genesys};
+use processors::{Account, Found, Framings, People, Settings, line_to_genesys};
 use schemas::{Codec, Framing, ToGenesys, header};
 use streams::{
     AppendTime, Chain, Counts, DedupeSet, EventTime, Limits, MemoryBlocks, Offset, Placed, Position,
@@ -16,15 +18,12 @@ const RECORDS: u64 = 200_000;
 const HOLD_MS: i64 = 2_000;
 const DAY_MS: i64 = 86_400_000;
 
-/// Nobody is known and nobody is an alias, as at the first start.
-struct Nobody;
+/// Everybody is in the table already.
+struct Known;
 
-impl People for Nobody {
-    fn alias(&self, _: &str) -> Option<String> {
-        None
-    }
-    fn known(&self, _: &str) -> bool {
-        true
+impl People for Known {
+    fn find(&self, _: &str) -> Found {
+        Found::Person
     }
 }
 
@@ -47,15 +46,13 @@ fn encode(start: i64) -> f64 {
     let codec = Codec::<ToGenesys>::new(Framing::SingleObject);
     let record = ToGenesys {
         identity: "0f".repeat(16),
-        account: e2e::process::account::LINE.to_owned(),
-        integration: e2e::process::account::INTEGRATION.to_owned(),
+        account: e2e::process::account::LINE.into(),
+        integration: e2e::process::account::INTEGRATION.into(),
         person: "6f4a0c1e-0000-8000-8000-000000000001".to_owned(),
         message_id: "461230966842000000".to_owned(),
         event_time: start,
         text: "สวัสดีค่ะ สอบถามสถานะพัสดุหน่อยค่ะ m000000".to_owned(),
-        attributes: [("market", "Thailand"), ("brand", "Shop")]
-            .map(|(k, v)| (k.to_owned(), v.to_owned()))
-            .into(),
+        attributes: attributes(),
         late_by: 0,
         received: start,
     };
@@ -66,6 +63,11 @@ fn encode(start: i64) -> f64 {
     each(begun.elapsed())
 }
 
+fn attributes() -> Arc<BTreeMap<String, String>> {
+    let attributes = [("market", "Thailand"), ("brand", "Shop")];
+    Arc::new(attributes.map(|(name, value)| (name.to_owned(), value.to_owned())).into())
+}
+
 fn each(all: Duration) -> f64 {
     all.as_secs_f64() * 1e6 / f64::from(u32::try_from(RECORDS).expect("small"))
 }
@@ -73,11 +75,10 @@ fn each(all: Duration) -> f64 {
 fn chain() -> Chain<Box<processors::Message>> {
     let settings = Settings {
         accounts: vec![Account {
-            name: e2e::process::account::LINE.to_owned(),
+            name: e2e::process::account::LINE.into(),
             genesys: "main".to_owned(),
-            integration: e2e::process::account::INTEGRATION.to_owned(),
-            market: Some("Thailand".to_owned()),
-            brand: Some("Shop".to_owned()),
+            integration: e2e::process::account::INTEGRATION.into(),
+            attributes: attributes(),
         }],
         hold_line_ms: HOLD_MS,
         hold_genesys_ms: HOLD_MS,
@@ -85,7 +86,7 @@ fn chain() -> Chain<Box<processors::Message>> {
         identity_key: b"a-key-of-the-benchmark-only-32-bytes".to_vec(),
         framings: Framings::SINGLE_OBJECT,
     };
-    line_to_genesys(&settings, Nobody)
+    line_to_genesys(&settings, Known)
 }
 
 /// A chain that does nothing of its own: what is left is the engine's dedupe and hold.

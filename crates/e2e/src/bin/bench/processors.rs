@@ -7,8 +7,8 @@ use e2e::process::Settings;
 use e2e::{Broker, Outcome, Product, Running, Service, figures, role};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::{Headers, Message};
-use schemas::{Topic, TopicNames, header};
+use rdkafka::message::Message;
+use schemas::{Codec, Framing, ToGenesys, Topic, TopicNames};
 
 use crate::records::{self, Counter};
 use crate::{bare, block_on, meter, say};
@@ -201,6 +201,7 @@ fn read_latencies(brokers: &str, topic: &str, from: i64) -> Outcome<Vec<u64>> {
         .create()
         .map_err(|error| error.to_string())?;
     consumer.subscribe(&[topic]).map_err(|error| error.to_string())?;
+    let codec = Codec::<ToGenesys>::new(Framing::SingleObject);
     let mut beyond = Vec::new();
     let mut last = Instant::now();
     while last.elapsed() < Duration::from_secs(8) {
@@ -208,13 +209,10 @@ fn read_latencies(brokers: &str, topic: &str, from: i64) -> Outcome<Vec<u64>> {
         let message = message.map_err(|error| error.to_string())?;
         let now = runtime::clock::now_ms();
         last = Instant::now();
-        let received = message
-            .headers()
-            .and_then(|headers| headers.iter().find(|header| header.key == header::RECEIVED)?.value)
-            .and_then(|value| std::str::from_utf8(value).ok()?.parse::<i64>().ok());
-        let received = received.ok_or("an outbox record without the time of its receipt")?;
-        if received >= from {
-            beyond.push((now - received - HOLD_MS).max(0).cast_unsigned());
+        let record =
+            codec.decode(message.payload().unwrap_or_default()).map_err(|error| error.to_string())?;
+        if record.received >= from {
+            beyond.push((now - record.received - HOLD_MS).max(0).cast_unsigned());
         }
     }
     Ok(beyond)
