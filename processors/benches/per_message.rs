@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use processors::{Account, Found, Framings, Message, People, Settings, genesys_to_line, line_to_genesys};
+use processors::{
+    Account, Entry, Framings, Masker, Message, People, Settings, genesys_to_line, line_to_genesys,
+};
 use streams::{AppendTime, Chain, Counts, DedupeSet, Limits, MemoryBlocks, Offset, Position, Record, Task};
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
@@ -18,8 +20,8 @@ const BATCH: usize = 1_000;
 struct Known;
 
 impl People for Known {
-    fn find(&self, _: &str) -> Found {
-        Found::Person
+    fn find(&self, _: &str) -> Entry {
+        Entry::Person
     }
 }
 
@@ -37,6 +39,8 @@ fn settings() -> Settings {
         hold_line_ms: 0,
         hold_genesys_ms: 0,
         hold_spooled_ms: 0,
+        masker: Arc::new(Masker::built_in()),
+        mask_agent_texts: false,
         identity_key: b"a key for benches".to_vec(),
         framings: Framings::SINGLE_OBJECT,
     }

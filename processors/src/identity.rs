@@ -24,12 +24,12 @@ const CHANNEL: &str = "line";
 /// The identity table as a chain sees it: GUID → address, alias → GUID.
 pub trait People: Send + 'static {
     /// What the table has under `guid`.
-    fn find(&self, guid: &str) -> Found;
+    fn find(&self, guid: &str) -> Entry;
 }
 
 /// What the identity table has under a GUID.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
+pub enum Entry {
     /// Nothing.
     Nothing,
     /// A person.
@@ -105,7 +105,7 @@ impl<P: People> Identify<P> {
     pub(crate) fn identify(&mut self, message: &mut Message, out: &mut Vec<Output>) {
         match &mut message.who {
             Who::Person { guid, .. } => {
-                if let Found::AliasOf(person) = self.people.find(guid) {
+                if let Entry::AliasOf(person) = self.people.find(guid) {
                     *guid = self.follow(person);
                 }
             }
@@ -119,9 +119,9 @@ impl<P: People> Identify<P> {
                 };
                 let mut guid = own.hyphenated().to_string();
                 match self.people.find(&guid) {
-                    Found::Person => {}
-                    Found::AliasOf(person) => guid = self.follow(person),
-                    Found::Nothing => self.introduce(own, &guid, account, address, out),
+                    Entry::Person => {}
+                    Entry::AliasOf(person) => guid = self.follow(person),
+                    Entry::Nothing => self.introduce(own, &guid, account, address, out),
                 }
                 message.who = Who::Person { guid, prefix };
             }
@@ -132,8 +132,8 @@ impl<P: People> Identify<P> {
     fn follow(&self, mut person: String) -> String {
         for _ in 1..ALIASES_FOLLOWED {
             match self.people.find(&person) {
-                Found::AliasOf(next) => person = next,
-                Found::Nothing | Found::Person => break,
+                Entry::AliasOf(next) => person = next,
+                Entry::Nothing | Entry::Person => break,
             }
         }
         person

@@ -1,8 +1,7 @@
-//! The chain: parse → filter → dedupe → reorder → identify → map, once for each direction.
+//! The chain: parse → filter → dedupe → reorder → mask → identify → map, once for each direction.
 //!
 //! Pure: no clock, socket, file or Kafka type. Everything that can fail does so in `parse`; the later steps are
-//! total. Masking of personal data is not here yet: it will stand between `identify` and `map`. Until then the
-//! text of a message goes on as it was written; platform ids do not, they end in `identify`.
+//! total. What a customer wrote ends in `mask`, platform ids end in `identify`: what is mapped holds neither.
 
 mod dedupe;
 mod genesys;
@@ -10,6 +9,8 @@ mod head;
 mod identity;
 mod json;
 mod line;
+mod mask;
+mod masking;
 mod message;
 mod settings;
 mod split;
@@ -17,7 +18,8 @@ mod to_genesys;
 mod to_line;
 
 pub use dedupe::{EventKey, derived_identity, event_hash, identity_text};
-pub use identity::{Found, MEMBER_TAG_HEX, People, REMEMBERED_PERSONS, person_guid};
+pub use identity::{Entry, MEMBER_TAG_HEX, People, REMEMBERED_PERSONS, person_guid};
+pub use mask::{Found, Masker, RulesError};
 pub use message::Message;
 pub use settings::{Account, Framings, Settings};
 pub use split::{LINE_OBJECTS, LINE_UNITS, split};
@@ -30,6 +32,7 @@ use streams::Chain;
 #[must_use]
 pub fn line_to_genesys(settings: &Settings, people: impl People) -> Chain<Box<Message>> {
     let parse = line::Parser::new(settings);
+    let mut masking = masking::Masking::new(settings.masker.clone());
     let mut identify = identity::Identify::new(settings, people);
     let map = to_genesys::Writer::new(settings);
     Chain::parse(move |record| parse.parse(record).map(Box::new))
@@ -37,6 +40,7 @@ pub fn line_to_genesys(settings: &Settings, people: impl People) -> Chain<Box<Me
         .dedupe(|message| message.event())
         .reorder(settings.hold_line_ms, |message| message.placed())
         .detour(settings.hold_spooled_ms, head::is_spooled)
+        .prepare(move |message, append, behind| masking.mask(message, append, behind.map(|held| &**held)))
         .identify(move |message, out| identify.identify(message, out))
         .map(move |released, out| map.write(released, out))
 }

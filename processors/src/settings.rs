@@ -6,6 +6,8 @@ use std::sync::Arc;
 use schemas::{Framing, header};
 use streams::Millis;
 
+use crate::mask::Masker;
+
 /// What both chains are made from. Has no `Debug`: it holds the identity key.
 #[derive(Clone)]
 pub struct Settings {
@@ -19,6 +21,10 @@ pub struct Settings {
     pub hold_spooled_ms: Millis,
     /// Key of the HMAC that makes a person's GUID. Another key makes everybody a stranger.
     pub identity_key: Vec<u8>,
+    /// The rules by which personal data is found and masked.
+    pub masker: Arc<Masker>,
+    /// Whether what an agent writes is masked too.
+    pub mask_agent_texts: bool,
     /// How Avro values are framed.
     pub framings: Framings,
 }

@@ -1,10 +1,14 @@
 //! Map to `outbox.line`: an agent's message as the text objects of one push, or of several.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use schemas::{Codec, ToLine, Topic};
 use streams::{Output, Released};
 
 use crate::dedupe::{derived_identity, identity_text};
 use crate::genesys::{Attachment, Card, Content, DatePicker, Template};
+use crate::mask::Masker;
 use crate::message::{Body, Message, Who, Written};
 use crate::settings::{Settings, outbox_headers};
 use crate::split::{LINE_OBJECTS, LINE_UNITS, split};
@@ -12,11 +16,14 @@ use crate::split::{LINE_OBJECTS, LINE_UNITS, split};
 /// Writes records of `outbox.line`.
 pub(crate) struct Writer {
     codec: Codec<ToLine>,
+    /// Where agents' texts are masked too.
+    masker: Option<Arc<Masker>>,
 }
 
 impl Writer {
     pub(crate) fn new(settings: &Settings) -> Self {
-        Self { codec: Codec::new(settings.framings.to_line) }
+        let masker = settings.mask_agent_texts.then(|| settings.masker.clone());
+        Self { codec: Codec::new(settings.framings.to_line), masker }
     }
 
     /// What does not fit one push goes out in further records, in order, each with an identity of its own.
@@ -27,6 +34,7 @@ impl Writer {
         };
         let account = &*message.account;
         let text = readable(written);
+        let text = self.masker.as_ref().map_or(Cow::Borrowed(&*text), |masker| masker.mask(&text));
         // LINE refuses a whole push for one blank object.
         let texts: Vec<&str> = split(&text, LINE_UNITS).filter(|piece| !piece.trim().is_empty()).collect();
         for (part, texts) in (0..).zip(texts.chunks(LINE_OBJECTS)) {

@@ -41,6 +41,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: TopicsCommand,
     },
+    /// Mask the personal data in lines of standard input; tells what was found, as JSON.
+    Mask(MaskArguments),
     /// Ask the service on this host whether it is ready; exit code 0 if it is.
     Health,
     /// Run the stand-ins of LINE and Genesys Cloud alone.
@@ -87,4 +89,14 @@ pub(crate) struct StandinArguments {
     /// Where they send their webhooks.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     pub(crate) ingress: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MaskArguments {
+    /// Print only the masked text.
+    #[arg(long)]
+    pub(crate) text: bool,
+    /// Rules of your own, which change the built-in ones or add to them.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rules: Option<PathBuf>,
 }

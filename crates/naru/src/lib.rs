@@ -5,6 +5,7 @@
 mod check;
 mod cli;
 mod dev;
+mod mask;
 mod people;
 mod service;
 mod standin;
@@ -68,6 +69,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Config { command: ConfigCommand::Check } => check::config(&file),
         Command::Config { command: ConfigCommand::Example } => check::example(),
         Command::Topics { command: TopicsCommand::Create } => check::topics(&load(&file)?),
+        Command::Mask(arguments) => mask::mask(&arguments),
         Command::Health => check::health(&load(&file)?),
         Command::Standins(arguments) => {
             boot(service::log_filter().as_deref())?;
@@ -82,14 +84,16 @@ fn run(cli: Cli) -> Result<(), Failure> {
 
 /// Reads the configuration; every mistake is a line.
 fn load(file: &std::path::Path) -> Result<Config, Failure> {
-    config::load(file).map_err(|mistakes| {
+    let config = config::load(file).map_err(|mistakes| {
         let count = mistakes.as_slice().len();
         Failure::Usage(format!(
             "{mistakes}\n{}: {count} mistake{}",
             file.display(),
             if count == 1 { "" } else { "s" }
         ))
-    })
+    })?;
+    mask::masker(config.processors.mask_rules.as_deref())?;
+    Ok(config)
 }
 
 /// Runs a service until it is told to end.

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 
-use processors::Found;
+use processors::Entry;
 use runtime::table::Table;
 use schemas::{Codec, Framing, IdentityEntry};
 
@@ -31,21 +31,21 @@ impl IdentityTable {
     }
 
     /// What the table has, looked up only where it is not remembered that it is a person.
-    fn look(&self, guid: &str) -> Found {
+    fn look(&self, guid: &str) -> Entry {
         let mut remembered = self.remembered.borrow_mut();
         let changes = self.table.changes();
         if remembered.changes != changes || remembered.guids.len() >= REMEMBERED {
             *remembered = Remembered { guids: HashSet::new(), changes };
         }
         if remembered.guids.contains(guid) {
-            return Found::Person;
+            return Entry::Person;
         }
         match self.get(guid) {
-            None => Found::Nothing,
-            Some(IdentityEntry { alias_of: Some(person), .. }) => Found::AliasOf(person),
+            None => Entry::Nothing,
+            Some(IdentityEntry { alias_of: Some(person), .. }) => Entry::AliasOf(person),
             Some(_) => {
                 remembered.guids.insert(guid.to_owned());
-                Found::Person
+                Entry::Person
             }
         }
     }
@@ -64,7 +64,7 @@ impl IdentityTable {
 }
 
 impl processors::People for IdentityTable {
-    fn find(&self, guid: &str) -> Found {
+    fn find(&self, guid: &str) -> Entry {
         self.look(guid)
     }
 }

@@ -3,7 +3,7 @@
 //! Everything that can fail does so in `parse`, before the record takes a place in the order; the later steps are
 //! total. Dedupe and reorder are the task's own work: the chain only says by which key and in which order.
 
-use crate::{EventTime, Millis, Output, ReceiptTime, Record, Released};
+use crate::{AppendTime, EventTime, Millis, Output, ReceiptTime, Record, Released};
 
 /// Where a message belongs: in which conversation, and where in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,7 @@ type Parse<M> = Box<dyn Fn(&Record<'_>) -> Result<M, (&'static str, String)> + S
 type Filter<M> = Box<dyn Fn(&M) -> Option<&'static str> + Send>;
 type Key<M> = Box<dyn Fn(&M) -> u128 + Send>;
 type Place<M> = Box<dyn Fn(&M) -> Placed + Send>;
+type Prepare<M> = Box<dyn FnMut(&mut M, AppendTime, &mut dyn Iterator<Item = &M>) + Send>;
 type Identify<M> = Box<dyn FnMut(&mut M, &mut Vec<Output>) + Send>;
 type Map<M> = Box<dyn FnMut(Released<M>, &mut Vec<Output>) + Send>;
 
@@ -42,6 +43,7 @@ pub struct Chain<M> {
     pub(crate) hold: Millis,
     pub(crate) detour: Option<Detour>,
     pub(crate) place: Place<M>,
+    pub(crate) prepare: Option<Prepare<M>>,
     pub(crate) identify: Identify<M>,
     pub(crate) map: Map<M>,
 }
@@ -58,6 +60,7 @@ impl<M> Chain<M> {
             hold: 0,
             detour: None,
             place: None,
+            prepare: None,
             identify: Box::new(|_, _| {}),
         }
     }
@@ -71,6 +74,7 @@ pub struct ChainBuilder<M> {
     hold: Millis,
     detour: Option<Detour>,
     place: Option<Place<M>>,
+    prepare: Option<Prepare<M>>,
     identify: Identify<M>,
 }
 
@@ -106,6 +110,17 @@ impl<M> ChainBuilder<M> {
         self
     }
 
+    /// Changes a released message in view of those of its conversation that are held behind it, in order; gets its append
+    /// time too.
+    #[must_use]
+    pub fn prepare(
+        mut self,
+        prepare: impl FnMut(&mut M, AppendTime, &mut dyn Iterator<Item = &M>) + Send + 'static,
+    ) -> Self {
+        self.prepare = Some(Box::new(prepare));
+        self
+    }
+
     /// Finds out who it is; may write to tables.
     #[must_use]
     pub fn identify(mut self, identify: impl FnMut(&mut M, &mut Vec<Output>) + Send + 'static) -> Self {
@@ -126,6 +141,7 @@ impl<M> ChainBuilder<M> {
             hold: self.hold,
             detour: self.detour,
             place: self.place.expect("a chain says where a message belongs: .reorder(…)"),
+            prepare: self.prepare,
             identify: self.identify,
             map: Box::new(map),
         }

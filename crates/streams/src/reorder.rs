@@ -100,8 +100,8 @@ impl<M> Reorder<M> {
     }
 
     /// Takes out the record that is due the longest, with all of its conversation that sort before it, if any is due
-    /// at `now`. They come in order.
-    pub(crate) fn pop_due(&mut self, now: TaskTime) -> Option<VecDeque<Held<M>>> {
+    /// at `now`. They come in order, with their conversation.
+    pub(crate) fn pop_due(&mut self, now: TaskTime) -> Option<(u128, VecDeque<Held<M>>)> {
         while self.due.peek().is_some_and(|Reverse(next)| next.due <= now.0) {
             let Reverse(next) = self.due.pop().expect("peeked");
             let Some(queue) = self.held.get_mut(&next.conversation) else { continue };
@@ -118,9 +118,14 @@ impl<M> Reorder<M> {
                 self.count -= 1;
             }
             self.passed(next.conversation, next.sort, due, now);
-            return Some(released);
+            return Some((next.conversation, released));
         }
         None
+    }
+
+    /// What is held of a conversation, in order.
+    pub(crate) fn held(&self, conversation: u128) -> impl Iterator<Item = &Held<M>> {
+        self.held.get(&conversation).into_iter().flatten()
     }
 
     /// Task time at which the next held record is due.

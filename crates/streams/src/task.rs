@@ -4,6 +4,8 @@
 //! its end; then [`Task::take_effects`], which it writes; then [`Task::commit`], whose entries, counts and position it
 //! commits with them; then [`Task::committed`] once the transaction is known to have ended well.
 
+use std::collections::VecDeque;
+
 use crate::dedupe::KeyMap;
 use crate::reorder::{Held, Reorder, SortKey};
 use crate::window::Window;
@@ -152,8 +154,9 @@ impl<M, B: Blocks> Task<M, B> {
     /// Moves the task's time forward, never back, and releases what is due.
     pub fn advance(&mut self, to: TaskTime) {
         self.time = self.time.max(to);
-        while let Some(released) = self.reorder.pop_due(self.time) {
-            for held in released {
+        while let Some((conversation, mut released)) = self.reorder.pop_due(self.time) {
+            while let Some(mut held) = released.pop_front() {
+                self.prepare(conversation, &mut held, &released);
                 self.release(held, 0);
             }
         }
@@ -263,10 +266,20 @@ impl<M, B: Blocks> Task<M, B> {
         self.pending.insert(held.key, held.sort.offset);
         if let Some(late_by) = self.reorder.lateness(conversation, held.sort, held.append_time) {
             self.counts.late += 1;
+            let mut held = held;
+            self.prepare(conversation, &mut held, &VecDeque::new());
             self.release(held, late_by);
         } else {
             self.reorder.hold(conversation, held);
             self.advance(self.time);
+        }
+    }
+
+    /// Shows a message that leaves what comes behind it: what leaves with it, then what is held.
+    fn prepare(&mut self, conversation: u128, leaving: &mut Held<M>, with_it: &VecDeque<Held<M>>) {
+        if let Some(prepare) = &mut self.chain.prepare {
+            let mut behind = with_it.iter().chain(self.reorder.held(conversation)).map(|held| &held.message);
+            prepare(&mut leaving.message, leaving.append_time, &mut behind);
         }
     }
 

@@ -544,6 +544,36 @@ fn a_restart_makes_those_wait_that_the_run_before_it_made_wait() {
 }
 
 #[test]
+fn a_message_that_leaves_sees_what_comes_behind_it_of_its_conversation() {
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let told = seen.clone();
+    let chain = Chain::parse(parse)
+        .dedupe(|message: &Message| hash(&message.id))
+        .reorder(HOLD, |message| Placed {
+            conversation: message.conversation,
+            event_time: EventTime(message.event),
+            received: ReceiptTime(message.received),
+            sequence: 0,
+            bytes: 100,
+        })
+        .prepare(move |message, append, behind| {
+            let behind: Vec<&str> = behind.map(|message| message.id.as_str()).collect();
+            told.lock().unwrap().push(format!("{} {}: {}", append.0, message.id, behind.join(" ")));
+        })
+        .map(map);
+    let (set, _) = DedupeSet::open(MemoryBlocks::default()).unwrap();
+    let mut task = Task::new(chain, LIMITS, set, Position(0), Counts::default());
+    for (offset, (append, text)) in
+        (0..).zip([(0, "b@200"), (100, "a@100"), (500, "y2@50/other"), (1_500, "c@300"), (2_100, "d@20")])
+    {
+        read(&mut task, offset, append, text);
+    }
+    task.advance(TaskTime(9_000));
+    let expected = ["100 a: b c", "0 b: c", "2100 d: c", "500 y2: ", "1500 c: "];
+    assert_eq!(*seen.lock().unwrap(), expected);
+}
+
+#[test]
 fn however_many_records_take_a_detour_what_is_kept_of_them_is_little() {
     let mut window = Window::default();
     for offset in 0..100_000 {

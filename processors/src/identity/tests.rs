@@ -6,6 +6,7 @@ use std::sync::Arc;
 use schemas::Framing;
 
 use super::*;
+use crate::Masker;
 use crate::message::{Body, Said};
 use crate::settings::{Account, Framings};
 
@@ -18,11 +19,11 @@ struct Table {
 }
 
 impl People for Table {
-    fn find(&self, guid: &str) -> Found {
+    fn find(&self, guid: &str) -> Entry {
         match self.aliases.get(guid) {
-            Some(person) => Found::AliasOf(person.clone()),
-            None if self.known.contains(guid) => Found::Person,
-            None => Found::Nothing,
+            Some(person) => Entry::AliasOf(person.clone()),
+            None if self.known.contains(guid) => Entry::Person,
+            None => Entry::Nothing,
         }
     }
 }
@@ -33,6 +34,8 @@ fn step(people: Table) -> Identify<Table> {
         hold_line_ms: 0,
         hold_genesys_ms: 0,
         hold_spooled_ms: 0,
+        masker: Arc::new(Masker::built_in()),
+        mask_agent_texts: false,
         identity_key: KEY.to_vec(),
         framings: Framings::SINGLE_OBJECT,
     };

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use processors::{Account, Found, Framings, Message, People, Settings, genesys_to_line, line_to_genesys};
+use processors::{
+    Account, Entry, Framings, Masker, Message, People, Settings, genesys_to_line, line_to_genesys,
+};
 use schemas::{Reason, header};
 use streams::{
     AppendTime, Chain, Counts, DedupeSet, Effects, Limits, MemoryBlocks, Offset, Position, Record, Task,
@@ -40,11 +42,11 @@ pub(crate) struct Table {
 }
 
 impl People for Table {
-    fn find(&self, guid: &str) -> Found {
+    fn find(&self, guid: &str) -> Entry {
         match self.aliases.get(guid) {
-            Some(person) => Found::AliasOf(person.clone()),
-            None if self.known.contains(guid) => Found::Person,
-            None => Found::Nothing,
+            Some(person) => Entry::AliasOf(person.clone()),
+            None if self.known.contains(guid) => Entry::Person,
+            None => Entry::Nothing,
         }
     }
 }
@@ -64,6 +66,8 @@ pub(crate) fn settings() -> Settings {
         hold_line_ms: HOLD,
         hold_genesys_ms: HOLD,
         hold_spooled_ms: HOLD,
+        masker: Arc::new(Masker::built_in()),
+        mask_agent_texts: false,
         identity_key: b"a key for tests".to_vec(),
         framings: Framings::SINGLE_OBJECT,
     }

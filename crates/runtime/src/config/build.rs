@@ -77,6 +77,8 @@ fn processors(r: &mut Reader<'_>) -> Processors {
         hold_spooled: r.duration(&["processors", "hold_spooled"]),
         dedupe_days: r.integer(&["processors", "dedupe_days"]),
         raw_days: r.integer(&["processors", "raw_days"]),
+        mask_rules: r.optional_path(&["processors", "mask_rules"]),
+        masks_agent_texts: r.text(&["processors", "agent_texts"]) == "masked",
     }
 }
 

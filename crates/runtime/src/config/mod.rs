@@ -182,6 +182,10 @@ pub struct Processors {
     pub dedupe_days: u32,
     /// How long the raw topics keep a record, days: what a replay can bring back.
     pub raw_days: u32,
+    /// The file of the user's own masking rules.
+    pub mask_rules: Option<PathBuf>,
+    /// Whether what agents write is masked.
+    pub masks_agent_texts: bool,
 }
 
 /// `[egress]`: the calls to the platforms.

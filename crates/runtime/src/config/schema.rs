@@ -204,6 +204,10 @@ static SCHEMA: &[Field] = &[
         "How long an event is remembered, in days"),
     row("processors.raw_days", Integer { min: 1, max: 365 }, Value("7"), "",
         "How long the raw topics keep a record, in days: what a replay can bring back"),
+    row("processors.mask_rules", Path, Absent, r#""/etc/naru/rules.toml""#,
+        "Masking rules of your own, which change the built-in ones or add to them; try them with `naru mask --rules`"),
+    row("processors.agent_texts", Choice(&["as_written", "masked"]), Value(r#""as_written""#), "",
+        "Whether what agents write is masked too; what customers write always is"),
 
     row("egress.group", Text, Value(r#""naru-egress""#), "",
         "Consumer group; each destination adds its name"),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use processors::{Account, Found, Framings, People, Settings, line_to_genesys};
+use processors::{Account, Entry, Framings, Masker, People, Settings, line_to_genesys};
 use schemas::{Codec, Framing, ToGenesys, header};
 use streams::{
     AppendTime, Chain, Counts, DedupeSet, EventTime, Limits, MemoryBlocks, Offset, Placed, Position,
@@ -22,8 +22,8 @@ const DAY_MS: i64 = 86_400_000;
 struct Known;
 
 impl People for Known {
-    fn find(&self, _: &str) -> Found {
-        Found::Person
+    fn find(&self, _: &str) -> Entry {
+        Entry::Person
     }
 }
 
@@ -83,6 +83,8 @@ fn chain() -> Chain<Box<processors::Message>> {
         hold_line_ms: HOLD_MS,
         hold_genesys_ms: HOLD_MS,
         hold_spooled_ms: 15_000,
+        masker: Arc::new(Masker::built_in()),
+        mask_agent_texts: false,
         identity_key: b"a-key-of-the-benchmark-only-32-bytes".to_vec(),
         framings: Framings::SINGLE_OBJECT,
     };

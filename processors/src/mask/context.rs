@@ -1,0 +1,119 @@
+//! The words that must stand near a find, and those that must not.
+
+use aho_corasick::{AhoCorasick, MatchKind};
+
+use super::Hit;
+use super::normal;
+use super::rule::{Rule, RulesError};
+
+/// How far from a find a word may begin before it, and end behind it, in characters that are no digits, stars or
+/// separators: so it is as near when what stands between is masked.
+const BEFORE: usize = 20;
+const BEHIND: usize = 10;
+/// The same in characters of any kind.
+const REACH: usize = 240;
+
+/// The words of all rules.
+pub(super) struct Contexts {
+    words: AhoCorasick,
+    /// The rules that each word stands in, and whether it must not be there.
+    meaning: Vec<Vec<(usize, bool)>>,
+}
+
+impl Contexts {
+    pub(super) fn compile(rules: &[Rule]) -> Result<Self, RulesError> {
+        let mut words: Vec<String> = Vec::new();
+        let mut meaning: Vec<Vec<(usize, bool)>> = Vec::new();
+        for (number, rule) in rules.iter().enumerate() {
+            for (list, is_forbidden) in [(&rule.context, false), (&rule.not_context, true)] {
+                for word in list {
+                    match words.iter().position(|other| other == word) {
+                        Some(at) => meaning[at].push((number, is_forbidden)),
+                        None => {
+                            words.push(word.clone());
+                            meaning.push(vec![(number, is_forbidden)]);
+                        }
+                    }
+                }
+            }
+        }
+        let words = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .match_kind(MatchKind::Standard)
+            .build(&words)
+            .map_err(|error| RulesError(vec![format!("the context words together: {error}")]))?;
+        Ok(Self { words, meaning })
+    }
+
+    /// Whether any of the words stands in a text.
+    pub(super) fn has_any(&self, text: &str) -> bool {
+        self.words.is_match(text)
+    }
+
+    /// Where they stand in a text.
+    pub(super) fn words<'a>(&'a self, text: &str) -> Words<'a> {
+        let found = self.words.find_overlapping_iter(text);
+        let places = found.map(|word| Word {
+            start: word.start(),
+            end: word.end(),
+            rules: &self.meaning[word.pattern()],
+        });
+        Words(places.collect())
+    }
+}
+
+/// The words of a text, in order of their ends.
+pub(super) struct Words<'a>(Vec<Word<'a>>);
+
+struct Word<'a> {
+    start: usize,
+    end: usize,
+    /// The rules that it concerns, and whether they do not want it.
+    rules: &'a [(usize, bool)],
+}
+
+impl Words<'_> {
+    /// Whether a find has a word near it that its rule asks for, where it asks, and none that it does not want.
+    pub(super) fn allow(&self, text: &str, hit: &Hit, asks: bool) -> bool {
+        let (from, to) = near(text, hit.start, hit.end);
+        let first = self.0.partition_point(|word| word.end <= from);
+        let mut is_there = !asks;
+        for Word { start, rules, .. } in self.0[first..].iter().take_while(|word| word.end <= to) {
+            for (_, is_unwanted) in rules.iter().filter(|(rule, _)| *start >= from && *rule == hit.rule) {
+                if *is_unwanted {
+                    return false;
+                }
+                is_there = true;
+            }
+        }
+        is_there
+    }
+}
+
+/// The stretch around a find in which its words must stand, in bytes.
+fn near(text: &str, start: usize, end: usize) -> (usize, usize) {
+    let counts = |character: char| {
+        !matches!(normal::fold(character), None | Some(b'0'..=b'9' | b'*' | b' ' | b'-' | b'.'))
+    };
+    let (mut from, mut left) = (start, BEFORE);
+    for (at, character) in text[..start].char_indices().rev().take(REACH) {
+        if counts(character) {
+            if left == 0 {
+                break;
+            }
+            left -= 1;
+        }
+        from = at;
+    }
+    let (mut to, mut left) = (end, BEHIND);
+    for character in text[end..].chars().take(REACH) {
+        if counts(character) {
+            if left == 0 {
+                break;
+            }
+            left -= 1;
+        }
+        to += character.len_utf8();
+    }
+    (from, to)
+}

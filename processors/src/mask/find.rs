@@ -1,0 +1,221 @@
+//! Finds what has the shape of a rule: all shapes are one automaton, which is run from every place where a number or a
+//! word begins. It ends after some characters, so that the time is linear in the length of the text.
+
+use regex_automata::dfa::{Automaton, StartKind, dense};
+use regex_automata::nfa::thompson;
+use regex_automata::util::primitives::StateID;
+use regex_automata::util::{start, syntax};
+use regex_automata::{Anchored, MatchKind};
+
+use super::Hit;
+use super::rule::{Alone, Rule, RulesError};
+
+/// What `~` in a shape stands for.
+const SEPARATOR: &str = "(?: ?[-.] ?| )?";
+/// Bytes that the automaton may take, and its making: a user's rules are refused beyond.
+const AUTOMATON_BYTES: usize = 64 * 1024 * 1024;
+/// Longest part of an e-mail address before the `@`, and behind it (RFC 5321, 4.5.3.1).
+const LOCAL_PART: usize = 64;
+const DOMAIN: usize = 255;
+/// Stars that make a mask: what stands right behind one is the rest of something that is masked already.
+const STARS: &[u8] = b"***";
+
+/// The shapes of all rules.
+pub(super) struct Shapes {
+    automaton: dense::DFA<Vec<u32>>,
+    start: StateID,
+    /// The rule of each pattern.
+    rules: Vec<usize>,
+    /// The rule of e-mail addresses, where it applies.
+    addresses: Option<usize>,
+}
+
+impl Shapes {
+    pub(super) fn compile(rules: &[Rule]) -> Result<Self, RulesError> {
+        let mut patterns = Vec::new();
+        let mut owners = Vec::new();
+        let mut mistakes = Vec::new();
+        for (number, rule) in rules.iter().enumerate() {
+            for shape in &rule.shapes {
+                let pattern = shape.replace('~', SEPARATOR).replace('#', "[0-9]");
+                // Alone first, so that a mistake is told with its rule.
+                match automaton(&[&pattern]) {
+                    Ok(alone) if alone.has_empty() => {
+                        mistakes.push(format!("rule {}: the shape {shape:?} fits where nothing is", rule.id));
+                    }
+                    Ok(_) => {
+                        patterns.push(pattern);
+                        owners.push(number);
+                    }
+                    Err(error) => mistakes.push(format!("rule {}: shape {shape:?}: {error}", rule.id)),
+                }
+            }
+        }
+        if !mistakes.is_empty() {
+            return Err(RulesError(mistakes));
+        }
+        let patterns: Vec<&str> = patterns.iter().map(String::as_str).collect();
+        let automaton = automaton(&patterns)
+            .map_err(|error| RulesError(vec![format!("the shapes together: {error}")]))?;
+        let start = automaton
+            .start_state(&start::Config::new().anchored(Anchored::Yes))
+            .map_err(|error| RulesError(vec![format!("the shapes together: {error}")]))?;
+        let addresses = rules.iter().position(|rule| rule.is_address);
+        Ok(Self { automaton, start, rules: owners, addresses })
+    }
+
+    /// Everything in a folded text that has the shape of a rule and touches nothing that it must not.
+    pub(super) fn find(&self, text: &[u8], rules: &[Rule], hits: &mut Vec<Hit>) {
+        // Up to where a rule has a find that goes on to the end of its word: it needs no second one there.
+        let mut words_end = 0;
+        let mut address_end = 0;
+        // Up to where the rest of an address stands that is masked already.
+        let mut masked_until = 0;
+        let mut before = 0_u8;
+        for (at, byte) in text.iter().copied().enumerate() {
+            let begins = match byte {
+                b'0'..=b'9' => !before.is_ascii_digit() && !follows_mask(&text[..at]),
+                b'A'..=b'Z' | b'a'..=b'z' => !before.is_ascii_alphabetic(),
+                b'+' | b'(' => true,
+                b'@' => {
+                    if text[..at].ends_with(STARS) {
+                        masked_until =
+                            at + 1 + text[at + 1..].iter().take_while(|byte| is_domain(byte)).count();
+                        address_end = masked_until;
+                    }
+                    self.address(text, at, &mut address_end, hits);
+                    false
+                }
+                _ => false,
+            };
+            before = byte;
+            if begins && at >= masked_until {
+                self.run(text, at, rules, &mut words_end, hits);
+            }
+        }
+    }
+
+    fn run(&self, text: &[u8], from: usize, rules: &[Rule], words_end: &mut usize, hits: &mut Vec<Hit>) {
+        let automaton = &self.automaton;
+        let mut state = self.start;
+        for at in from..=text.len() {
+            state = match text.get(at) {
+                Some(byte) => automaton.next_state(state, *byte),
+                None => automaton.next_eoi_state(state),
+            };
+            if !automaton.is_special_state(state) {
+                continue;
+            }
+            if automaton.is_match_state(state) {
+                for index in 0..automaton.match_len(state) {
+                    let rule = self.rules[automaton.match_pattern(state, index).as_usize()];
+                    if rules[rule].to_word_end {
+                        if from >= *words_end {
+                            *words_end = word_end(text, at);
+                            hits.push(Hit { rule, start: from, end: *words_end });
+                        }
+                    } else if is_free(text, from, at, rules[rule].alone) {
+                        hits.push(Hit { rule, start: from, end: at });
+                    }
+                }
+            } else if automaton.is_dead_state(state) {
+                return;
+            }
+        }
+    }
+
+    /// The address around an `@`. It begins where the one before it has ended, or later.
+    fn address(&self, text: &[u8], at: usize, last_end: &mut usize, hits: &mut Vec<Hit>) {
+        let Some(rule) = self.addresses else { return };
+        let is_local = |byte: &u8| byte.is_ascii_alphanumeric() || b"._%+-".contains(byte);
+        let before = text[(*last_end).min(at)..at].iter().rev();
+        let local = before.take(LOCAL_PART + 1).take_while(|byte| is_local(byte)).count();
+        if local > LOCAL_PART {
+            return;
+        }
+        let local = &text[at - local..at];
+        let start = at - local.iter().skip_while(|byte| !byte.is_ascii_alphanumeric()).count();
+        let domain = &text[at + 1..];
+        let domain = &domain[..domain.iter().take(DOMAIN).take_while(|byte| is_domain(byte)).count()];
+        // It ends with the letters behind the last dot that has some: whatever may be glued to them.
+        let top_from = |dot: usize| {
+            let letters = domain[dot + 1..].iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+            (dot > 0 && domain[dot - 1] != b'.' && letters >= 2).then_some(dot + 1 + letters)
+        };
+        let dots = (0..domain.len()).rev().filter(|place| domain[*place] == b'.');
+        if let Some(end) = dots.filter_map(top_from).next()
+            && start < at
+            && domain[0].is_ascii_alphanumeric()
+            && !follows_mask(&text[..start])
+        {
+            *last_end = at + 1 + end;
+            hits.push(Hit { rule, start, end: *last_end });
+        }
+    }
+}
+
+fn is_domain(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || b".-".contains(byte)
+}
+
+fn automaton(patterns: &[&str]) -> Result<dense::DFA<Vec<u32>>, String> {
+    let built = dense::Builder::new()
+        .configure(
+            dense::Config::new()
+                .match_kind(MatchKind::All)
+                .start_kind(StartKind::Anchored)
+                .dfa_size_limit(Some(AUTOMATON_BYTES))
+                .determinize_size_limit(Some(AUTOMATON_BYTES)),
+        )
+        .syntax(syntax::Config::new().unicode(false).utf8(false))
+        .thompson(thompson::Config::new().utf8(false))
+        .build_many(patterns);
+    built.map_err(|error| {
+        let mut text = error.to_string();
+        let mut cause = std::error::Error::source(&error);
+        while let Some(next) = cause {
+            text = next.to_string();
+            cause = next.source();
+        }
+        text
+    })
+}
+
+/// Whether what stands there touches nothing that it must not: a digit no digit, a letter at its begin or end no letter
+/// or digit.
+fn is_free(text: &[u8], start: usize, end: usize, alone: Option<Alone>) -> bool {
+    let behind = text.get(end).copied().unwrap_or(0);
+    let touches = match text[end - 1] {
+        b'0'..=b'9' => behind.is_ascii_digit(),
+        _ => behind.is_ascii_alphanumeric(),
+    };
+    if touches || (text[start].is_ascii_digit() && start > 0 && text[start - 1].is_ascii_digit()) {
+        return false;
+    }
+    let is_chained = |link: Option<&u8>, next: Option<&u8>| {
+        link.is_some_and(|byte| matches!(byte, b'-' | b'.'))
+            && next.is_some_and(|byte| byte.is_ascii_digit() || *byte == b'*')
+    };
+    let before = text[..start].iter().rev().take(2).collect::<Vec<_>>();
+    match alone {
+        None => true,
+        Some(Alone::Before) => !is_chained(before.first().copied(), before.get(1).copied()),
+        Some(Alone::Both) => {
+            !is_chained(before.first().copied(), before.get(1).copied())
+                && !is_chained(text.get(end), text.get(end + 1))
+        }
+    }
+}
+
+/// Whether what comes is the rest of a number that is masked already: right behind stars, or one separator further.
+fn follows_mask(before: &[u8]) -> bool {
+    match before {
+        [rest @ .., b'-' | b' ' | b'.'] => rest.ends_with(STARS),
+        _ => before.ends_with(STARS),
+    }
+}
+
+fn word_end(text: &[u8], from: usize) -> usize {
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"._~+/=-".contains(byte);
+    from + text[from..].iter().take_while(|byte| is_word(byte)).count()
+}

@@ -1,0 +1,224 @@
+//! Mask: finds personal data in a text and puts a mask instead, leaving all else as it is, byte for byte.
+//!
+//! fold the text ([`normal`]) → find what has the shape of a rule ([`find`]) → ask the rule's check → settle what
+//! overlaps → mask in the text as it was written. Then the same for the rules that ask for words near a find
+//! ([`context`]), on what is masked by then.
+
+mod check;
+mod context;
+mod find;
+mod normal;
+mod rule;
+mod split;
+
+use std::borrow::Cow;
+use std::cell::Cell;
+
+pub use rule::RulesError;
+pub(crate) use split::Tails;
+
+use find::Shapes;
+use normal::Normal;
+use rule::Rule;
+
+/// A text longer than this is masked sign by sign, so that it does not grow: an outbox record holds it, and its size is
+/// bounded. In bytes; what a shorter one grows by is within what the topics leave.
+const LONG_TEXT: usize = 32 * 1024;
+
+/// The rules, compiled. Made once for a process.
+pub struct Masker {
+    rules: Vec<Rule>,
+    shapes: Shapes,
+    contexts: context::Contexts,
+}
+
+/// What a rule has found in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found<'a> {
+    /// What it is, such as `payment_card`.
+    pub kind: &'a str,
+    /// Where it begins, in bytes.
+    pub start: usize,
+    /// Where it ends, in bytes, exclusive.
+    pub end: usize,
+    /// Whether the vault may keep it.
+    pub may_be_kept: bool,
+}
+
+/// Where a rule has found something in a folded text, or in a text, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Hit {
+    rule: usize,
+    start: usize,
+    end: usize,
+}
+
+impl Masker {
+    /// The built-in rules.
+    ///
+    /// # Panics
+    /// Never: they are tested.
+    #[must_use]
+    pub fn built_in() -> Self {
+        Self::compile(rule::rules(None).expect("tested")).expect("tested")
+    }
+
+    /// The built-in rules as `own` changes and extends them: TOML, as the head of `rules.toml` says.
+    ///
+    /// # Errors
+    /// If it cannot be read: every mistake with its place.
+    pub fn with_rules(own: &str) -> Result<Self, RulesError> {
+        Self::compile(rule::rules(Some(own))?)
+    }
+
+    fn compile(rules: Vec<Rule>) -> Result<Self, RulesError> {
+        let shapes = Shapes::compile(&rules)?;
+        let contexts = context::Contexts::compile(&rules)?;
+        Ok(Self { rules, shapes, contexts })
+    }
+
+    /// The text with everything masked that is found in it.
+    #[must_use]
+    pub fn mask<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.write(text, &self.hits(text)).0
+    }
+
+    /// Everything that is found in a text, in order. No two overlap.
+    #[must_use]
+    pub fn find(&self, text: &str) -> Vec<Found<'_>> {
+        let found = |hit: &Hit| {
+            let Rule { kind, keep, .. } = &self.rules[hit.rule];
+            Found { kind, start: hit.start, end: hit.end, may_be_kept: *keep }
+        };
+        self.hits(text).iter().map(found).collect()
+    }
+
+    /// Everything that is found in a text, in order, in bytes of the text.
+    fn hits(&self, text: &str) -> Vec<Hit> {
+        if !normal::may_hold(text) {
+            return Vec::new();
+        }
+        let normal = Normal::of(text);
+        let (asks, asks_only_not) = (Cell::new(false), Cell::new(false));
+        let mut hits = self.settle(&normal.bytes, |_, rule| {
+            asks.set(asks.get() || rule.asks_for_words());
+            asks_only_not.set(asks_only_not.get() || !rule.not_context.is_empty());
+            !rule.asks_for_words()
+        });
+        hits.iter_mut().for_each(|hit| normal.place(text, hit));
+        if asks.get() && (asks_only_not.get() || self.contexts.has_any(text)) {
+            self.near_words(text, &mut hits);
+        }
+        hits
+    }
+
+    /// Adds what rules find that ask for words near it. They are looked for in the text as it is masked so far: so they
+    /// are as near when it is masked a second time.
+    fn near_words(&self, text: &str, hits: &mut Vec<Hit>) {
+        let (masked, masks) = self.write(text, hits);
+        let normal = Normal::of(&masked);
+        let words = self.contexts.words(&masked);
+        let found = self.settle(&normal.bytes, |hit, rule| {
+            let mut hit = *hit;
+            normal.place(&masked, &mut hit);
+            rule.asks_for_words() && words.allow(&masked, &hit, !rule.context.is_empty())
+        });
+        for mut hit in found {
+            normal.place(&masked, &mut hit);
+            // Back to where it stands in the text: what is masked before it may have another length.
+            let before = masks.partition_point(|(_, end)| *end <= hit.start);
+            let is_beside = masks.get(before).is_none_or(|(start, _)| hit.end <= *start);
+            if is_beside {
+                let (from, to) = before.checked_sub(1).map_or((0, 0), |last| (masks[last].1, hits[last].end));
+                (hit.start, hit.end) = (hit.start - from + to, hit.end - from + to);
+                hits.push(hit);
+            }
+        }
+        hits.sort_unstable_by_key(|hit| hit.start);
+    }
+
+    /// What is found in a folded text by the rules that are wanted there, settled where it overlaps. What loses may
+    /// still leave something: that is looked for with the others taken out.
+    fn settle(&self, folded: &[u8], wants: impl Fn(&Hit, &Rule) -> bool) -> Vec<Hit> {
+        let mut all = Vec::new();
+        let mut folded = Cow::Borrowed(folded);
+        loop {
+            let mut hits = Vec::new();
+            self.shapes.find(&folded, &self.rules, &mut hits);
+            hits.retain(|hit| {
+                let rule = &self.rules[hit.rule];
+                rule.check.is_none_or(|check| check.passes(&folded[hit.start..hit.end])) && wants(hit, rule)
+            });
+            let found = hits.len();
+            let hits = strongest(hits, folded.len());
+            let has_lost = hits.len() < found;
+            if has_lost {
+                hits.iter().for_each(|hit| folded.to_mut()[hit.start..hit.end].fill(normal::OTHER));
+            }
+            all.extend(hits);
+            if !has_lost {
+                break;
+            }
+        }
+        all.sort_unstable_by_key(|hit| hit.start);
+        all
+    }
+
+    /// Writes the text with masks, and says where in it they stand. `hits` come in order, in bytes of the text.
+    fn write<'t>(&self, text: &'t str, hits: &[Hit]) -> (Cow<'t, str>, Vec<(usize, usize)>) {
+        if hits.is_empty() {
+            return (Cow::Borrowed(text), Vec::new());
+        }
+        let mut masked = String::with_capacity(text.len());
+        let mut places = Vec::with_capacity(hits.len());
+        let mut rest = 0;
+        for hit in hits {
+            masked.push_str(&text[rest..hit.start]);
+            let start = masked.len();
+            let (mask, found) = (&self.rules[hit.rule].mask, &text[hit.start..hit.end]);
+            let folded = Normal::of(found).bytes;
+            if text.len() <= LONG_TEXT {
+                mask.write(&folded, &mut masked);
+            } else {
+                mask.write_stars(found, digits(&folded), &mut masked);
+            }
+            places.push((start, masked.len()));
+            rest = hit.end;
+        }
+        masked.push_str(&text[rest..]);
+        (Cow::Owned(masked), places)
+    }
+}
+
+fn digits(folded: &[u8]) -> usize {
+    folded.iter().filter(|byte| byte.is_ascii_digit()).count()
+}
+
+/// Of those that overlap: what contains another, and of two that only touch each other the first rule's. In order of
+/// place.
+fn strongest(mut hits: Vec<Hit>, length: usize) -> Vec<Hit> {
+    if hits.len() > 1 {
+        hits.sort_unstable_by_key(|hit| (hit.start, std::cmp::Reverse(hit.end), hit.rule));
+        let mut reached = 0;
+        hits.retain(|hit| {
+            let is_contained = hit.end <= reached;
+            reached = reached.max(hit.end);
+            !is_contained
+        });
+        hits.sort_unstable_by_key(|hit| (hit.rule, hit.start));
+        // None contains another: where two overlap, one covers an end of the other.
+        let mut taken = vec![false; length];
+        hits.retain(|hit| {
+            let is_free = !taken[hit.start] && !taken[hit.end - 1];
+            if is_free {
+                taken[hit.start..hit.end].fill(true);
+            }
+            is_free
+        });
+        hits.sort_unstable_by_key(|hit| hit.start);
+    }
+    hits
+}
+
+#[cfg(test)]
+mod tests;

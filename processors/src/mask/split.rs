@@ -1,0 +1,258 @@
+//! Numbers that are spread over messages: a customer sends the first half of a card number, then the second.
+//!
+//! What ends a message like a number is looked at together with what begins the next ones of the same writer, as far as
+//! they are held, and with what ended those before, as far as they left a short time ago.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use super::normal::{self, Normal};
+use super::{Hit, Masker, digits};
+
+/// How long what has left is remembered, in ms of append time.
+const REMEMBERED: i64 = 60_000;
+/// Writers of whom something is remembered; at this number those are forgotten whose time is over, and if none is, all.
+const WRITERS: usize = 10_000;
+/// Longest piece that is looked at, in characters: more than any number has.
+const PIECE: usize = 48;
+
+/// What ended the last message of each writer, where it may be the begin of a number.
+#[derive(Default)]
+pub(crate) struct Tails(HashMap<u128, Tail>);
+
+struct Tail {
+    piece: String,
+    /// Append time of its message.
+    at: i64,
+}
+
+/// The end or the begin of a text that may be part of a number: digits and separators, as the rules see them.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Piece {
+    text: String,
+    /// Whether it is the whole text.
+    is_whole: bool,
+}
+
+impl Piece {
+    fn of(characters: impl Iterator<Item = char>) -> Self {
+        let mut text = String::new();
+        let mut has_digits = false;
+        for byte in characters.filter_map(normal::fold) {
+            match byte {
+                b'0'..=b'9' => has_digits = true,
+                b' ' | b'-' | b'.' | b'(' | b')' | b'+' => {}
+                _ => return if has_digits { Self { text, is_whole: false } } else { Self::default() },
+            }
+            text.push(char::from(byte));
+            if text.len() >= PIECE {
+                return Self { text, is_whole: false };
+            }
+        }
+        if has_digits { Self { text, is_whole: true } } else { Self::default() }
+    }
+
+    fn head(text: &str) -> Self {
+        Self::of(text.chars())
+    }
+
+    fn tail(text: &str) -> Self {
+        let mut piece = Self::of(text.chars().rev());
+        piece.text = piece.text.chars().rev().collect();
+        piece
+    }
+}
+
+impl Tails {
+    /// Masks a text of a writer, `next` being what follows of the same writer, in order, as far as it is there.
+    pub(crate) fn mask<'n>(
+        &mut self,
+        masker: &Masker,
+        writer: u128,
+        at: i64,
+        text: &mut String,
+        next: impl Iterator<Item = &'n str>,
+    ) {
+        let before = self.0.remove(&writer).filter(|tail| at - tail.at <= REMEMBERED);
+        let before = before.map(|tail| tail.piece).unwrap_or_default();
+        if before.is_empty() && !normal::may_hold(text) {
+            return;
+        }
+        let tail = Piece::tail(text);
+        let mut behind = String::new();
+        if !tail.text.is_empty() {
+            for text in next {
+                let head = Piece::head(text);
+                behind.push_str(&head.text);
+                if !head.is_whole || behind.len() >= PIECE {
+                    break;
+                }
+                behind.push(' ');
+            }
+        }
+        let masked = masker.mask_between(&before, text, behind.trim_end());
+        if let Cow::Owned(masked) = masked {
+            *text = masked;
+        }
+        if !tail.text.is_empty() {
+            let piece = if tail.is_whole && !before.is_empty() {
+                format!("{before} {}", tail.text)
+            } else {
+                tail.text
+            };
+            let from = piece.len().saturating_sub(PIECE);
+            self.remember(writer, Tail { piece: piece[from..].to_owned(), at });
+        }
+    }
+
+    fn remember(&mut self, writer: u128, tail: Tail) {
+        if self.0.len() >= WRITERS {
+            self.0.retain(|_, other| tail.at - other.at <= REMEMBERED);
+            if self.0.len() >= WRITERS {
+                self.0.clear();
+            }
+        }
+        self.0.insert(writer, tail);
+    }
+}
+
+impl Masker {
+    /// The text with everything masked that is found in it, or in it together with what stands right before and right
+    /// behind it: digits and separators only.
+    pub(crate) fn mask_between<'t>(&self, before: &str, text: &'t str, behind: &str) -> Cow<'t, str> {
+        let own = self.hits(text);
+        if before.is_empty() && behind.is_empty() {
+            return self.write(text, &own).0;
+        }
+        // With a separator between: a number may have one at the end of a message, or at the begin of the next.
+        let before = if before.is_empty() { String::new() } else { format!("{before} ") };
+        let all = format!("{before}{text} {behind}");
+        let (begin, end) = (before.len(), before.len() + text.len());
+        let across = self.across(&all, begin, end, &own);
+        if across.is_empty() {
+            return self.write(text, &own).0;
+        }
+        let mut masked = String::with_capacity(text.len());
+        let (mut rest, mut own) = (0, own.as_slice());
+        for whole in across {
+            let part = whole.start.max(begin) - begin..whole.end.min(end) - begin;
+            let first = own.partition_point(|hit| hit.end <= part.start);
+            let (earlier, later) = own.split_at(first);
+            let earlier: Vec<Hit> = earlier
+                .iter()
+                .map(|hit| Hit { rule: hit.rule, start: hit.start - rest, end: hit.end - rest })
+                .collect();
+            masked.push_str(&self.write(&text[rest..part.start], &earlier).0);
+            let left = digits(&Normal::of(&all[whole.start.max(begin)..whole.end]).bytes);
+            self.rules[whole.rule].mask.write_stars(&text[part.clone()], left, &mut masked);
+            (rest, own) = (part.end, later);
+        }
+        let later: Vec<Hit> = own
+            .iter()
+            .map(|hit| Hit { rule: hit.rule, start: hit.start - rest, end: hit.end - rest })
+            .collect();
+        masked.push_str(&self.write(&text[rest..], &later).0);
+        Cow::Owned(masked)
+    }
+
+    /// What is found across the begin or the end of the text within `all`, and is no part of a complete number.
+    fn across(&self, all: &str, begin: usize, end: usize, own: &[Hit]) -> Vec<Hit> {
+        let mut complete = self.hits(&all[..begin]);
+        let at =
+            |hit: &Hit, from: usize| Hit { rule: hit.rule, start: hit.start + from, end: hit.end + from };
+        complete.extend(own.iter().map(|hit| at(hit, begin)));
+        complete.extend(self.hits(&all[end..]).iter().map(|hit| at(hit, end)));
+        let normal = Normal::of(all);
+        let mut hits = self.settle(&normal.bytes, |hit, rule| {
+            let mut hit = *hit;
+            normal.place(all, &mut hit);
+            let crosses = |border: usize| hit.start < border && border < hit.end;
+            let is_part = complete.iter().any(|other| hit.start < other.end && other.start < hit.end);
+            rule.across && (crosses(begin) || crosses(end)) && hit.start < end && hit.end > begin && !is_part
+        });
+        hits.iter_mut().for_each(|hit| normal.place(all, hit));
+        hits
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn masker() -> &'static Masker {
+        static MASKER: std::sync::LazyLock<Masker> = std::sync::LazyLock::new(Masker::built_in);
+        &MASKER
+    }
+
+    /// What becomes of texts of one writer: all of them held, and each having left before the next came.
+    fn both(texts: &[&str]) -> [Vec<String>; 2] {
+        [true, false].map(|are_held| {
+            let mut tails = Tails::default();
+            let each = (0..).zip(texts).map(|(at, text)| {
+                let mut text = (*text).to_owned();
+                let next = texts[at + 1..].iter().copied().take(if are_held { usize::MAX } else { 0 });
+                tails.mask(masker(), 1, at as i64 * 1_000, &mut text, next);
+                text
+            });
+            each.collect()
+        })
+    }
+
+    #[test]
+    fn a_number_over_messages_is_masked_in_each_part() {
+        let cases: [(&[&str], &[&str]); 6] = [
+            (&["카드 4532 0151", "1283 0366요"], &["카드 **** ****", "**** 0366요"]),
+            (&["4532-", "0151", "1283", "-0366"], &["****-", "****", "****", "-0366"]),
+            (&["제 번호는 010", "1234", "5678 입니다"], &["제 번호는 ***", "****", "5678 입니다"]),
+            (&["900101", "1234568"], &["******", "*******"]),
+            (&["９００１０１−", "１２３４５６８です"], &["******−", "*******です"]),
+            (&["090-1234", "5678"], &["***-****", "5678"]),
+        ];
+        for (texts, expected) in cases {
+            let [held, left] = both(texts);
+            assert_eq!(held, expected, "{texts:?}");
+            // What has left is out; the last part, at least, is masked.
+            assert_eq!(left.last().unwrap(), expected.last().unwrap(), "{texts:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_have_nothing_to_do_with_each_other_are_not_joined() {
+        let cases: [&[&str]; 6] = [
+            &["주문번호 12345678", "3개요"],
+            &["20260203", "13:05"],
+            &["4532 0151", "고마워요", "1283 0366"],
+            &["123456", "7890123"],
+            &["1588-1234", "02"],
+            &["5", "10", "15"],
+        ];
+        for texts in cases {
+            assert_eq!(both(texts), [texts.to_vec(), texts.to_vec()], "{texts:?}");
+        }
+        assert_eq!(
+            both(&["010-1234-5678", "02-345-6789"])[0],
+            ["***-****-5678", "***-****-6789"],
+            "each is complete"
+        );
+    }
+
+    #[test]
+    fn what_left_is_remembered_for_a_minute_and_by_writer() {
+        for (writer, at, expected) in [(1, 60_000, "*******"), (1, 60_001, "1234568"), (2, 0, "1234568")] {
+            let mut tails = Tails::default();
+            let (mut first, mut second) = ("900101".to_owned(), "1234568".to_owned());
+            tails.mask(masker(), 1, 0, &mut first, std::iter::empty());
+            tails.mask(masker(), writer, at, &mut second, std::iter::empty());
+            assert_eq!((first.as_str(), second.as_str()), ("900101", expected));
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let mut tails = Tails::default();
+        for writer in 0..25_000 {
+            tails.mask(masker(), writer, 0, &mut "12".to_owned(), std::iter::empty());
+            assert!(tails.0.len() <= WRITERS);
+        }
+    }
+}
