@@ -92,7 +92,9 @@ fn load(file: &std::path::Path) -> Result<Config, Failure> {
             if count == 1 { "" } else { "s" }
         ))
     })?;
-    mask::masker(config.processors.mask_rules.as_deref())?;
+    if config.processors.mask_rules.is_some() {
+        mask::masker(config.processors.mask_rules.as_deref())?;
+    }
     Ok(config)
 }
 

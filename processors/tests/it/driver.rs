@@ -1,7 +1,7 @@
 //! Runs one of the chains over records and says what came of them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use processors::{
     Account, Entry, Framings, Masker, Message, People, Settings, genesys_to_line, line_to_genesys,
@@ -11,6 +11,9 @@ use streams::{
     AppendTime, Chain, Counts, DedupeSet, Effects, Limits, MemoryBlocks, Offset, Position, Record, Task,
     TaskTime,
 };
+
+/// Compiled once: it takes longer than a test.
+static MASKER: LazyLock<Arc<Masker>> = LazyLock::new(|| Arc::new(Masker::built_in()));
 
 /// The time of every event, unless a test says otherwise.
 pub(crate) const EVENT_TIME: i64 = 1_790_000_000_000;
@@ -66,7 +69,7 @@ pub(crate) fn settings() -> Settings {
         hold_line_ms: HOLD,
         hold_genesys_ms: HOLD,
         hold_spooled_ms: HOLD,
-        masker: Arc::new(Masker::built_in()),
+        masker: MASKER.clone(),
         mask_agent_texts: false,
         identity_key: b"a key for tests".to_vec(),
         framings: Framings::SINGLE_OBJECT,

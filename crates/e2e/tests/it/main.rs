@@ -27,6 +27,7 @@ fn main() -> ExitCode {
             row("dashboards_match_the_metrics", Needs::Nothing, deploy::dashboards_match_the_metrics),
             row("topics_are_made_once", Needs::Kafka, topics::made_once),
             row("a_message_crosses_both_ways", Needs::Kafka, crossing::both_ways),
+            row("what_a_customer_wrote_arrives_masked", Needs::Kafka, crossing::masked),
             row("a_dead_letter_is_its_record_with_its_place", Needs::Kafka, dead_letters::record_and_place),
             row("a_replay_from_the_beginning_has_no_effect", Needs::Kafka, replay::without_effect),
             row("a_hidden_entry_is_not_absent", Needs::Kafka, tables::a_hidden_entry_is_not_absent),

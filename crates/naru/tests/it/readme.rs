@@ -81,3 +81,14 @@ fn a_message_and_its_answer_cross_as_the_readme_says() {
     until("the answer is at LINE", CROSSES, || count(at_line, "ยินดีค่ะ") >= 1);
     assert_eq!(count(at_genesys, "สวัสดี 🙏"), 2, "the redelivery has added nothing");
 }
+
+#[test]
+fn masking_prints_what_the_readme_shows() {
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("the README is there");
+    let (_, rest) = readme.split_once("```bash\n").expect("the block with the commands");
+    let (commands, rest) = rest.split_once("```\n").expect("it ends");
+    let (_, rest) = rest.split_once("```text\n").expect("the block with their output");
+    let (output, _) = rest.split_once("```\n").expect("it ends");
+    let binary = format!("{:?}", env!("CARGO_BIN_EXE_naru"));
+    assert_eq!(shell(&commands.replace("cargo run --release --", &binary)), output);
+}
