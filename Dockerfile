@@ -8,7 +8,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
     cargo build --release --locked --package naru --features kafka-tls \
     && cp target/release/naru /naru \
-    && mkdir -p /data/spool
+    && mkdir -p /data/spool /data/keys
 
 # glibc, libgcc and the certificates of public authorities; no shell, no package manager.
 FROM gcr.io/distroless/cc-debian12:nonroot

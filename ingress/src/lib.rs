@@ -13,6 +13,7 @@ mod kafka;
 mod log;
 mod route;
 mod run;
+mod seal;
 mod server;
 mod settings;
 mod spool;
@@ -25,12 +26,14 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Body;
 use hyper::{Request, Response, http::request::Parts};
+use keys::KeyRing;
 use runtime::Clock;
 use tokio::time::Instant;
 
 use answer::{Answer, Refusal};
 use log::{Health, SpoolHealth};
 use route::{Meters, Target};
+use seal::Sealer;
 
 pub use cut::cut_line;
 pub use kafka::KafkaLog;
@@ -55,6 +58,7 @@ pub struct Edge<L> {
     health: Health,
     spool: Option<Arc<Spool>>,
     spool_health: SpoolHealth,
+    sealer: Option<Sealer>,
 }
 
 impl<L: RawLog> Edge<L> {
@@ -64,13 +68,20 @@ impl<L: RawLog> Edge<L> {
     pub fn new(routes: Routes, log: L, clock: Clock, settings: Settings) -> Self {
         let unrouted = Meters::unrouted();
         let (health, spool_health) = (Health::default(), SpoolHealth::default());
-        Self { routes, log, clock, settings, unrouted, health, spool: None, spool_health }
+        Self { routes, log, clock, settings, unrouted, health, spool: None, spool_health, sealer: None }
     }
 
     /// The same edge with a spool; without one, what is not acknowledged in time is answered 503.
     #[must_use]
     pub fn with_spool(mut self, spool: Arc<Spool>) -> Self {
         self.spool = Some(spool);
+        self
+    }
+
+    /// The same edge with a key ring: the values of its records are sealed.
+    #[must_use]
+    pub fn with_keys(mut self, keys: Arc<KeyRing>) -> Self {
+        self.sealer = Some(Sealer::new(keys));
         self
     }
 
@@ -105,6 +116,9 @@ impl<L: RawLog> Edge<L> {
         let mut records = cut::cut(&target.envelope(self.clock.now_ms()), &body);
         if self.spool.as_deref().is_some_and(Spool::was_just_drained) {
             records.iter_mut().for_each(NewRecord::mark_spooled);
+        }
+        if let Some(sealer) = &self.sealer {
+            records.iter_mut().for_each(|record| sealer.seal(record, self.clock.now_ms()));
         }
         self.write(target, &body, records).await
     }

@@ -57,6 +57,10 @@ pub async fn run(
     let spool = Arc::new(spool);
     let edge = Edge::new(routes, log.clone(), Clock::wall(), Settings::from(&config.ingress));
     let edge = edge.with_spool(spool.clone());
+    let edge = match &config.keys {
+        Some(keys) => edge.with_keys(keys.clone()),
+        None => edge,
+    };
     let (broker, open) = (readiness.condition("kafka"), readiness.condition("ingress"));
     open.set(true);
     tracing::info!(accounts = config.line.len(), tls = acceptor.is_some(), "taking webhooks");

@@ -41,6 +41,7 @@ fn settings() -> Settings {
         hold_spooled_ms: 0,
         masker: Arc::new(Masker::built_in()),
         mask_agent_texts: false,
+        keys: None,
         identity_key: b"a key for benches".to_vec(),
         framings: Framings::SINGLE_OBJECT,
     }

@@ -1,5 +1,8 @@
 //! Parse `webhooks.genesys`: one outbound message of Genesys Cloud Open Messaging.
 
+use std::sync::Arc;
+
+use keys::KeyRing;
 use schemas::Reason;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -136,11 +139,12 @@ pub(crate) struct Location {
 /// Reads records of `webhooks.genesys`.
 pub(crate) struct Parser {
     accounts: Accounts,
+    keys: Option<Arc<KeyRing>>,
 }
 
 impl Parser {
     pub(crate) fn new(settings: &Settings) -> Self {
-        Self { accounts: settings.by_integration() }
+        Self { accounts: settings.by_integration(), keys: settings.keys.clone() }
     }
 
     pub(crate) fn parse(&self, record: &Record<'_>) -> Result<Message, Refusal> {
@@ -164,7 +168,8 @@ impl Parser {
             message.body = Body::Nothing(reason);
             return Ok(message);
         }
-        let json = head::text(record)?;
+        let json = head::text(record, self.keys.as_deref())?;
+        let json = &*json;
         let webhook: Webhook<'_> = serde_json::from_str(json).map_err(|e| head::unreadable(&e))?;
         if let Some(reason) = filtered(head.event_type.unwrap_or(&webhook.kind)) {
             message.body = Body::Nothing(reason);

@@ -1,5 +1,8 @@
 //! The headers that ingress writes, and the checks that both sources share.
 
+use std::borrow::Cow;
+
+use keys::KeyRing;
 use schemas::{Reason, WEBHOOK_BODY_LIMIT, header};
 use streams::Record;
 
@@ -60,18 +63,37 @@ pub(crate) fn is_spooled(record: &Record<'_>) -> bool {
     record.header(header::SPOOLED) == Some("true")
 }
 
-/// The value as text.
+/// The value as text, opened if it is sealed.
 ///
 /// It is bounded by what ingress takes: a message's text is never longer than its event, so that the outbox record
 /// of an event within this bound is within the topic's.
-pub(crate) fn text<'a>(record: &Record<'a>) -> Result<&'a str, Refusal> {
-    if record.value.len() > WEBHOOK_BODY_LIMIT {
-        let detail =
-            format!("{} bytes; at most {WEBHOOK_BODY_LIMIT} fit an outbox record", record.value.len());
+pub(crate) fn text<'a>(record: &Record<'a>, keys: Option<&KeyRing>) -> Result<Cow<'a, str>, Refusal> {
+    let value = match (record.header(header::KEY), keys) {
+        (None, _) => Cow::Borrowed(record.value),
+        (Some(key), None) => {
+            return Err(refuse(
+                Reason::Sealed,
+                format!("sealed with the key {key}, and `keys.file` is not set"),
+            ));
+        }
+        (Some(key), Some(keys)) => {
+            let opened = keys.open(key, record.key, record.value);
+            Cow::Owned(opened.map_err(|error| refuse(Reason::Sealed, error.to_string()))?)
+        }
+    };
+    if value.len() > WEBHOOK_BODY_LIMIT {
+        let detail = format!("{} bytes; at most {WEBHOOK_BODY_LIMIT} fit an outbox record", value.len());
         return Err(refuse(Reason::TooLarge, detail));
     }
-    simdutf8::compat::from_utf8(record.value)
-        .map_err(|e| refuse(Reason::NotJson, format!("not UTF-8 from byte {} on", e.valid_up_to())))
+    let not_utf8 = |valid: usize| refuse(Reason::NotJson, format!("not UTF-8 from byte {valid} on"));
+    match value {
+        Cow::Borrowed(value) => simdutf8::compat::from_utf8(value)
+            .map(Cow::Borrowed)
+            .map_err(|error| not_utf8(error.valid_up_to())),
+        Cow::Owned(value) => String::from_utf8(value)
+            .map(Cow::Owned)
+            .map_err(|error| not_utf8(error.utf8_error().valid_up_to())),
+    }
 }
 
 /// A JSON error without the payload that serde would quote.

@@ -1,7 +1,9 @@
 //! Parse `webhooks.line`: one LINE event as ingress cut it out of its webhook.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
+use keys::KeyRing;
 use schemas::Reason;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -69,11 +71,12 @@ struct Content<'a> {
 /// Reads records of `webhooks.line`.
 pub(crate) struct Parser {
     accounts: Accounts,
+    keys: Option<Arc<KeyRing>>,
 }
 
 impl Parser {
     pub(crate) fn new(settings: &Settings) -> Self {
-        Self { accounts: settings.by_name() }
+        Self { accounts: settings.by_name(), keys: settings.keys.clone() }
     }
 
     pub(crate) fn parse(&self, record: &Record<'_>) -> Result<Message, Refusal> {
@@ -95,7 +98,8 @@ impl Parser {
         if head.event_type.is_some_and(|kind| kind != "message") {
             return Ok(message);
         }
-        let json = head::text(record)?;
+        let json = head::text(record, self.keys.as_deref())?;
+        let json = &*json;
         let event: Event<'_> = serde_json::from_str(json).map_err(|e| head::unreadable(&e))?;
         match filtered(head.event_type.unwrap_or(&event.kind), &event.mode) {
             Some(reason) => message.body = Body::Nothing(reason),

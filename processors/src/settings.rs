@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use keys::KeyRing;
 use schemas::{Framing, header};
 use streams::Millis;
 
@@ -25,6 +26,8 @@ pub struct Settings {
     pub masker: Arc<Masker>,
     /// Whether what an agent writes is masked too.
     pub mask_agent_texts: bool,
+    /// Opens sealed values.
+    pub keys: Option<Arc<KeyRing>>,
     /// How Avro values are framed.
     pub framings: Framings,
 }

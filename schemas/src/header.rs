@@ -16,6 +16,10 @@ pub const RECEIVED: &str = "naru-received";
 /// absent otherwise.
 pub const SPOOLED: &str = "naru-spooled";
 
+/// The key that the value is sealed with, such as `2026-11-24/20781`: a key of the ring, and the day; absent where it is
+/// not sealed.
+pub const KEY: &str = "naru-key";
+
 /// Dead letters: why (a [`crate::Reason`] code).
 pub const DEAD_REASON: &str = "naru-dead-reason";
 /// Dead letters: what exactly, for a person; never a payload.

@@ -15,6 +15,8 @@ pub enum Reason {
     MissingField,
     /// Dead: a record without the headers that ingress writes.
     NoHeaders,
+    /// Dead: the value is sealed with a key that the key ring does not have, or it was changed.
+    Sealed,
     /// Dead: the account is not in the configuration.
     UnknownAccount,
     /// Dead: the event is older than what dedupe can vouch for.
@@ -43,13 +45,14 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Reason; 18] = [
+    pub const ALL: [Reason; 19] = [
         Reason::NotJson,
         Reason::NoEvents,
         Reason::NoConversation,
         Reason::NoTimestamp,
         Reason::MissingField,
         Reason::NoHeaders,
+        Reason::Sealed,
         Reason::UnknownAccount,
         Reason::TooOld,
         Reason::TooFarInFuture,
@@ -74,6 +77,7 @@ impl Reason {
             Reason::NoTimestamp => "no_timestamp",
             Reason::MissingField => "missing_field",
             Reason::NoHeaders => "no_headers",
+            Reason::Sealed => "sealed",
             Reason::UnknownAccount => "unknown_account",
             Reason::TooOld => "too_old",
             Reason::TooFarInFuture => "too_far_in_future",

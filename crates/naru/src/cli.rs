@@ -41,6 +41,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: TopicsCommand,
     },
+    /// Make and look after the key ring, with which raw records are sealed.
+    Keys {
+        #[command(subcommand)]
+        command: KeysCommand,
+    },
     /// Mask the personal data in lines of standard input; tells what was found, as JSON.
     Mask(MaskArguments),
     /// Ask the service on this host whether it is ready; exit code 0 if it is.
@@ -60,6 +65,35 @@ pub(crate) enum ConfigCommand {
     Check,
     /// Print a configuration with every key, its meaning and its default.
     Example,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Make a key ring of one key. A file that is there is never changed.
+    Init {
+        /// The ring's file.
+        file: PathBuf,
+        /// Where there is a ring already, check it and leave it as it is.
+        #[arg(long)]
+        if_missing: bool,
+    },
+    /// Print the names of the keys, oldest first; the last one seals.
+    List {
+        /// The ring's file.
+        file: PathBuf,
+    },
+    /// Add a key, which seals from the next start of each service on; all others still open.
+    Rotate {
+        /// The ring's file.
+        file: PathBuf,
+    },
+    /// Print a key's secret in base64, for a copy that is kept elsewhere.
+    Export {
+        /// The ring's file.
+        file: PathBuf,
+        /// The name of the key.
+        id: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

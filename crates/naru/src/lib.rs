@@ -5,6 +5,7 @@
 mod check;
 mod cli;
 mod dev;
+mod keys_command;
 mod mask;
 mod people;
 mod service;
@@ -69,6 +70,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Config { command: ConfigCommand::Check } => check::config(&file),
         Command::Config { command: ConfigCommand::Example } => check::example(),
         Command::Topics { command: TopicsCommand::Create } => check::topics(&load(&file)?),
+        Command::Keys { command } => keys_command::run(&command),
         Command::Mask(arguments) => mask::mask(&arguments),
         Command::Health => check::health(&load(&file)?),
         Command::Standins(arguments) => {

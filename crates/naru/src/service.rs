@@ -100,6 +100,7 @@ pub(crate) async fn start_processors(
         hold_spooled_ms: millis(config.processors.hold_spooled),
         masker: Arc::new(crate::mask::masker(config.processors.mask_rules.as_deref())?),
         mask_agent_texts: config.processors.masks_agent_texts,
+        keys: config.keys.clone(),
         identity_key: config.identity.key.reveal().as_bytes().to_vec(),
         framings: processors::Framings {
             to_genesys: framings.of(Topic::OutboxGenesys),

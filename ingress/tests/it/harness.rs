@@ -9,6 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac};
 use ingress::{AppendError, Edge, NewRecord, RawLog, Routes, Settings, Source, Spool, serve};
+use keys::KeyRing;
 use runtime::config::LineAccount;
 use runtime::{Clock, Secret, Shutdown};
 use schemas::TopicNames;
@@ -125,12 +126,23 @@ impl Server {
         account: LineAccount,
         tls: Option<tokio_rustls::TlsAcceptor>,
     ) -> Self {
-        Self::launch(settings, account, tls, Log::new(Mood::Takes), None).await
+        Self::launch(settings, account, tls, Log::new(Mood::Takes), None, None).await
     }
 
     /// With a spool, which is drained into the same log.
     pub(crate) async fn spooling(settings: Settings, account: LineAccount, log: Log, spool: Spool) -> Self {
-        Self::launch(settings, account, None, log, Some(Arc::new(spool))).await
+        Self::launch(settings, account, None, log, Some(Arc::new(spool)), None).await
+    }
+
+    /// The same with a key ring.
+    pub(crate) async fn sealing(
+        settings: Settings,
+        account: LineAccount,
+        log: Log,
+        spool: Spool,
+        keys: Arc<KeyRing>,
+    ) -> Self {
+        Self::launch(settings, account, None, log, Some(Arc::new(spool)), Some(keys)).await
     }
 
     async fn launch(
@@ -139,6 +151,7 @@ impl Server {
         tls: Option<tokio_rustls::TlsAcceptor>,
         log: Log,
         spool: Option<Arc<Spool>>,
+        keys: Option<Arc<KeyRing>>,
     ) -> Self {
         captured();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -148,6 +161,9 @@ impl Server {
         let mut edge = Edge::new(routes, log.clone(), Clock::manual(RECEIVED), settings);
         if let Some(spool) = &spool {
             edge = edge.with_spool(spool.clone());
+        }
+        if let Some(keys) = keys {
+            edge = edge.with_keys(keys);
         }
         let drain = spool.map(|spool| {
             let log = log.clone();

@@ -304,3 +304,36 @@ async fn what_waits_for_the_disk_is_bounded() {
     assert_eq!(post(&server, 1).await, 200);
     assert_eq!(taken(&log, 1).await, [(1, false)]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_key_ring_neither_the_spool_nor_the_log_can_be_read() {
+    let (dir, log) = (TempDir::new().unwrap(), Log::new(Mood::Silent));
+    let settings = Settings { ack_timeout: ACK_TIMEOUT, ..settings() };
+    let spool = Spool::open(spool_settings(dir.path(), "one"), Clock::manual(RECEIVED)).unwrap();
+    let keys = std::sync::Arc::new(keys::KeyRing::of("a", keys::Secret([1; 32])));
+    let account = account(&[LINE_SECRET], &[GENESYS_SECRET]);
+    let server = Server::sealing(settings, account, log.clone(), spool, keys.clone()).await;
+    // The second has no time: it is a dead letter.
+    for body in
+        [body(0), br#"{"events":[{"type":"message","source":{"type":"user","userId":"U1"}}]}"#.to_vec()]
+    {
+        assert_eq!(server.post(Source::Line, &body).await.status, 200);
+    }
+    let files =
+        fs::read_dir(dir.path().join("one")).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap());
+    let files: Vec<u8> = files.flatten().collect();
+    assert!(!files.is_empty() && !files.windows(8).any(|window| window == b"\"source\""));
+
+    log.set(Mood::Takes);
+    let end = Instant::now() + DEADLINE;
+    let mut records = Vec::new();
+    while records.len() < 2 {
+        assert!(Instant::now() < end, "only {records:?}");
+        records.extend(log.take());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    for record in records {
+        let opened = keys.open(record.header(header::KEY).unwrap(), record.key.as_bytes(), &record.value);
+        assert!(opened.unwrap().starts_with(br#"{"type":"message""#) || record.dead().is_some());
+    }
+}

@@ -36,6 +36,7 @@ fn step(people: Table) -> Identify<Table> {
         hold_spooled_ms: 0,
         masker: Arc::new(Masker::built_in()),
         mask_agent_texts: false,
+        keys: None,
         identity_key: KEY.to_vec(),
         framings: Framings::SINGLE_OBJECT,
     };

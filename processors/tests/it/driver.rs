@@ -71,6 +71,7 @@ pub(crate) fn settings() -> Settings {
         hold_spooled_ms: HOLD,
         masker: MASKER.clone(),
         mask_agent_texts: false,
+        keys: None,
         identity_key: b"a key for tests".to_vec(),
         framings: Framings::SINGLE_OBJECT,
     }
@@ -100,10 +101,18 @@ impl Raw {
 
 /// What became of the records, once all holds are over.
 pub(crate) fn run(direction: Direction, people: Table, records: &[Raw]) -> (Effects, Counts) {
-    let settings = settings();
+    run_with(&settings(), direction, people, records)
+}
+
+pub(crate) fn run_with(
+    settings: &Settings,
+    direction: Direction,
+    people: Table,
+    records: &[Raw],
+) -> (Effects, Counts) {
     let chain: Chain<Box<Message>> = match direction {
-        Direction::LineToGenesys => line_to_genesys(&settings, people),
-        Direction::GenesysToLine => genesys_to_line(&settings, people),
+        Direction::LineToGenesys => line_to_genesys(settings, people),
+        Direction::GenesysToLine => genesys_to_line(settings, people),
     };
     let limits = Limits {
         dedupe_retention: 30 * DAY,

@@ -5,3 +5,5 @@
 mod bounds;
 mod driver;
 mod goldens;
+mod mask_corpus;
+mod sealed;

@@ -57,32 +57,3 @@ pub(crate) fn both_ways(stage: &mut Stage) -> Outcome {
         Ok(())
     })
 }
-
-/// What a customer wrote arrives without the numbers in it, also where one is spread over messages.
-pub(crate) fn masked(stage: &mut Stage) -> Outcome {
-    play(stage, "masked", async |_stage, world| {
-        let services = world.start_all().await?;
-        let texts = [
-            "카드4532-0151-1283-0366요, ０１０－１２３４－５６７８",
-            "주민번호는 900101",
-            "1234568입니다",
-            "주문번호 202602031234567",
-        ];
-        for text in texts {
-            world.accepted(&world.text_of(CUSTOMER, text)).await?;
-        }
-        let arrived = world.until_at_genesys("주문번호 202602031234567").await?;
-        let texts: Vec<&str> = arrived.iter().map(|message| message.text.as_str()).collect();
-        let masked = [
-            "카드****-****-****-0366요, ***-****-5678",
-            "주민번호는 ******",
-            "*******입니다",
-            "주문번호 202602031234567",
-        ];
-        expect(texts == masked, format!("at genesys: {texts:?}"))?;
-        for service in services {
-            service.stop()?;
-        }
-        Ok(())
-    })
-}

@@ -7,6 +7,7 @@ mod demo_stack;
 mod deploy;
 mod kills;
 mod outage;
+mod privacy;
 mod replay;
 mod tables;
 mod topics;
@@ -27,7 +28,11 @@ fn main() -> ExitCode {
             row("dashboards_match_the_metrics", Needs::Nothing, deploy::dashboards_match_the_metrics),
             row("topics_are_made_once", Needs::Kafka, topics::made_once),
             row("a_message_crosses_both_ways", Needs::Kafka, crossing::both_ways),
-            row("what_a_customer_wrote_arrives_masked", Needs::Kafka, crossing::masked),
+            row(
+                "what_a_customer_wrote_is_masked_at_genesys_and_sealed_in_every_topic",
+                Needs::Kafka,
+                privacy::masked_and_sealed,
+            ),
             row("a_dead_letter_is_its_record_with_its_place", Needs::Kafka, dead_letters::record_and_place),
             row("a_replay_from_the_beginning_has_no_effect", Needs::Kafka, replay::without_effect),
             row("a_hidden_entry_is_not_absent", Needs::Kafka, tables::a_hidden_entry_is_not_absent),

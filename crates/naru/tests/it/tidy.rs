@@ -8,11 +8,12 @@ use crate::root;
 /// Lines of a file, at most; few come near.
 const LONG: usize = 600;
 
-const CRATES: [&str; 9] = [
+const CRATES: [&str; 10] = [
     "schemas",
     "ingress",
     "processors",
     "egress",
+    "crates/keys",
     "crates/streams",
     "crates/runtime",
     "crates/naru",

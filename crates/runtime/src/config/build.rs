@@ -18,6 +18,7 @@ pub(super) fn config(r: &mut Reader<'_>) -> Config {
         processors: processors(r),
         egress: egress(r),
         identity: Identity { key: r.secret(&["identity", "key"]) },
+        keys: r.key_ring(&["keys", "file"]),
         genesys: named(r, "genesys", genesys),
         line: named(r, "line", line),
     }

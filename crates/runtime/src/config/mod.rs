@@ -19,7 +19,10 @@ mod tests;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
+
+use keys::KeyRing;
 
 use crate::Secret;
 
@@ -76,6 +79,8 @@ pub struct Config {
     pub egress: Egress,
     /// `[identity]`
     pub identity: Identity,
+    /// `[keys]`: the key ring, read already.
+    pub keys: Option<Arc<KeyRing>>,
     /// `[genesys.<name>]`: OAuth clients of Genesys Cloud organisations.
     pub genesys: BTreeMap<String, GenesysClient>,
     /// `[line.<account>]`: LINE Official Accounts, each with its integration.

@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use keys::KeyRing;
 use toml::{Table, Value};
 
 use super::environment::Environment;
@@ -101,6 +103,23 @@ impl<'a> Reader<'a> {
 
     pub(super) fn optional_path(&mut self, at: &[&str]) -> Option<PathBuf> {
         self.optional_text(at).map(PathBuf::from)
+    }
+
+    /// The key ring in the file that is named there.
+    pub(super) fn key_ring(&mut self, at: &[&str]) -> Option<Arc<KeyRing>> {
+        let environment = self.environment;
+        self.read(at, |_, value| {
+            let path = value::text(value)?;
+            match (environment.read_file)(Path::new(&path)) {
+                Ok(text) => KeyRing::parse(&text)
+                    .map(Arc::new)
+                    .or_else(|error| fault(format!("{path}: {error}"), "correct it, or put the copy back")),
+                Err(error) => fault(
+                    format!("{path} cannot be read: {}", error.kind()),
+                    "correct the path, or make a ring with `naru keys init`",
+                ),
+            }
+        })
     }
 
     pub(super) fn secret(&mut self, at: &[&str]) -> Secret {

@@ -232,6 +232,9 @@ static SCHEMA: &[Field] = &[
         r#"{ env = "IDENTITY_KEY" }"#,
         "Key of the HMAC that makes a person's GUID (`openssl rand -hex 32`). Another key makes everybody a stranger"),
 
+    row("keys.file", Path, Absent, r#""/etc/naru/keys.toml""#,
+        "The key ring (`naru keys init`): ingress seals with it what customers write, processors open it. Keep a copy"),
+
     row("genesys.<name>.region", Choice(REGION_NAMES), Absent, r#""ap-northeast-1""#,
         "AWS region of the organisation; or give `api_url` and `login_url`"),
     row("genesys.<name>.api_url", Url, Absent, "",

@@ -85,6 +85,7 @@ fn chain() -> Chain<Box<processors::Message>> {
         hold_spooled_ms: 15_000,
         masker: Arc::new(Masker::built_in()),
         mask_agent_texts: false,
+        keys: None,
         identity_key: b"a-key-of-the-benchmark-only-32-bytes".to_vec(),
         framings: Framings::SINGLE_OBJECT,
     };
