@@ -14,7 +14,8 @@ pub(super) enum Check {
     KrFrn,
     /// The check digit of the Order of Enforcement of the My Number Act, art. 8.
     JpMyNumber,
-    /// A fixed line in Japan: not a free or shared-cost number, which are businesses'.
+    /// Not a free or shared-cost number of Japan, which are businesses'. Some have the form of a fixed line, there or
+    /// in Taiwan.
     JpLandline,
     /// The check digit of Taiwan's national ids and of resident certificates, of both forms.
     TwId,
@@ -24,6 +25,10 @@ pub(super) enum Check {
     Iban,
     /// 8 to 15 digits, as ITU-T E.164 has them.
     International,
+    /// No day of the last or this century, as YYYYMMDD.
+    Code,
+    /// Not the like in parts, which looks like an account with the hour behind it.
+    Account,
 }
 
 impl Check {
@@ -32,6 +37,7 @@ impl Check {
         match self {
             Check::Iban => return iban(found),
             Check::TwId => return tw_id(found),
+            Check::Account => return !begins_with_day(found),
             _ => {}
         }
         let mut digits = [0; 24];
@@ -49,8 +55,11 @@ impl Check {
             Check::JpMyNumber => jp_my_number(digits),
             Check::JpLandline => !matches!(digits, [0, 1, 2, 0, ..] | [0, 5, 7, 0, ..] | [0, 8, 0, 0, ..]),
             Check::ThId => th_id(digits),
+            Check::Code => {
+                !matches!(digits, [1, 9, day @ ..] | [2, 0, day @ ..] if day.len() == 6 && is_date(day))
+            }
             Check::International => (8..=15).contains(&digits.len()),
-            Check::Iban | Check::TwId => unreachable!("answered above"),
+            Check::Iban | Check::TwId | Check::Account => unreachable!("answered above"),
         }
     }
 }
@@ -58,6 +67,8 @@ impl Check {
 fn card(digits: &[u32]) -> bool {
     let number = |count: usize| digits[..count].iter().fold(0, |sum, digit| sum * 10 + digit);
     let is_network = match digits {
+        // JCB's range, in which the numbers of telephones are (IMEI), with 15 digits and Luhn's check digit too.
+        [3, 5, ..] => (16..=19).contains(&digits.len()),
         [3..=6, ..] => (13..=19).contains(&digits.len()),
         // Mir and Mastercard's second range.
         [2, 2..=7, ..] => digits.len() == 16 && matches!(number(4), 2200..=2204 | 2221..=2720),
@@ -84,7 +95,7 @@ fn luhn(digits: &[u32]) -> bool {
 
 /// YYMMDD: the year's century is in another digit, so the 29th of February passes in every year.
 fn is_date(digits: &[u32]) -> bool {
-    let [_, _, m1, m2, d1, d2, _, ..] = *digits else { return false };
+    let [_, _, m1, m2, d1, d2, ..] = *digits else { return false };
     let last = match m1 * 10 + m2 {
         2 => 29,
         4 | 6 | 9 | 11 => 30,
@@ -92,6 +103,18 @@ fn is_date(digits: &[u32]) -> bool {
         _ => return false,
     };
     (1..=last).contains(&(d1 * 10 + d2))
+}
+
+/// YYYY-MM-DD, whatever follows and whatever stands between.
+fn begins_with_day(found: &[u8]) -> bool {
+    let mut parts = found.split(|byte| !byte.is_ascii_digit()).filter(|part| !part.is_empty());
+    let (Some([b'1', b'9', _, _] | [b'2', b'0', _, _]), Some(month), Some(day)) =
+        (parts.next(), parts.next(), parts.next())
+    else {
+        return false;
+    };
+    let date: Vec<u32> = [b"00", month, day].concat().iter().map(|byte| u32::from(byte - b'0')).collect();
+    month.len() == 2 && day.len() == 2 && is_date(&date)
 }
 
 fn jp_my_number(digits: &[u32]) -> bool {
@@ -171,7 +194,13 @@ mod tests {
         each(
             Check::Card,
             &good,
-            &["4532015112830367", "0000000000000000", "202602031234567", "1234567890123452"],
+            &[
+                "4532015112830367",
+                "355079010809387",
+                "0000000000000000",
+                "202602031234567",
+                "1234567890123452",
+            ],
         );
     }
 
@@ -182,6 +211,8 @@ mod tests {
             &["9001011234568", "201105-3482913", "000229-3000000"],
             &["9013011234568", "9002301234568", "9001015234568"],
         );
+        each(Check::Code, &["4829", "482913", "20261332"], &["20260203", "19991231"]);
+        each(Check::Account, &["2024-04-1234567", "2024-13-04 06"], &["2024-04-04 06", "1999 12 31 10"]);
         each(Check::KrFrn, &["850505-5123456"], &["850505-1123456", "850532-5123456"]);
     }
 

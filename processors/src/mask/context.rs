@@ -7,9 +7,10 @@ use super::normal;
 use super::rule::{Rule, RulesError};
 
 /// How far from a find a word may begin before it, and end behind it, in characters that are no digits, stars or
-/// separators: so it is as near when what stands between is masked.
-const BEFORE: usize = 20;
-const BEHIND: usize = 10;
+/// separators: so it is as near when what stands between is masked. Thai vowels and tones above and below a letter do not
+/// count, as they take no room.
+const BEFORE: usize = 24;
+const BEHIND: usize = 20;
 /// The same in characters of any kind.
 const REACH: usize = 240;
 
@@ -93,7 +94,10 @@ impl Words<'_> {
 /// The stretch around a find in which its words must stand, in bytes.
 fn near(text: &str, start: usize, end: usize) -> (usize, usize) {
     let counts = |character: char| {
-        !matches!(normal::fold(character), None | Some(b'0'..=b'9' | b'*' | b' ' | b'-' | b'.'))
+        let is_thai_mark =
+            matches!(character, '\u{0E31}' | '\u{0E34}'..='\u{0E3A}' | '\u{0E47}'..='\u{0E4E}');
+        !is_thai_mark
+            && !matches!(normal::fold(character), None | Some(b'0'..=b'9' | b'*' | b' ' | b'-' | b'.'))
     };
     let (mut from, mut left) = (start, BEFORE);
     for (at, character) in text[..start].char_indices().rev().take(REACH) {

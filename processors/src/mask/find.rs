@@ -14,8 +14,7 @@ use super::rule::{Alone, Rule, RulesError};
 const SEPARATOR: &str = "(?: ?[-.] ?| )?";
 /// Bytes that the automaton may take, and its making: a user's rules are refused beyond.
 const AUTOMATON_BYTES: usize = 64 * 1024 * 1024;
-/// Longest part of an e-mail address before the `@`, and behind it (RFC 5321, 4.5.3.1).
-const LOCAL_PART: usize = 64;
+/// Longest part of an e-mail address behind the `@` (RFC 5321, 4.5.3.1).
 const DOMAIN: usize = 255;
 /// Stars that make a mask: what stands right behind one is the rest of something that is masked already.
 const STARS: &[u8] = b"***";
@@ -128,11 +127,9 @@ impl Shapes {
     fn address(&self, text: &[u8], at: usize, last_end: &mut usize, hits: &mut Vec<Hit>) {
         let Some(rule) = self.addresses else { return };
         let is_local = |byte: &u8| byte.is_ascii_alphanumeric() || b"._%+-".contains(byte);
-        let before = text[(*last_end).min(at)..at].iter().rev();
-        let local = before.take(LOCAL_PART + 1).take_while(|byte| is_local(byte)).count();
-        if local > LOCAL_PART {
-            return;
-        }
+        // Of any length: what is masked in a local part that is too long could leave one that is not. No sign is looked
+        // at twice, as an `@` ends it.
+        let local = text[(*last_end).min(at)..at].iter().rev().take_while(|byte| is_local(byte)).count();
         let local = &text[at - local..at];
         let start = at - local.iter().skip_while(|byte| !byte.is_ascii_alphanumeric()).count();
         let domain = &text[at + 1..];
@@ -192,19 +189,48 @@ fn is_free(text: &[u8], start: usize, end: usize, alone: Option<Alone>) -> bool 
     if touches || (text[start].is_ascii_digit() && start > 0 && text[start - 1].is_ascii_digit()) {
         return false;
     }
+    let is_link = |byte: &u8| match byte {
+        b'-' | b'.' => true,
+        b'/' | b':' | b',' => alone == Some(Alone::Apart),
+        _ => false,
+    };
     let is_chained = |link: Option<&u8>, next: Option<&u8>| {
-        link.is_some_and(|byte| matches!(byte, b'-' | b'.'))
-            && next.is_some_and(|byte| byte.is_ascii_digit() || *byte == b'*')
+        link.is_some_and(is_link) && next.is_some_and(|byte| byte.is_ascii_digit() || *byte == b'*')
     };
     let before = text[..start].iter().rev().take(2).collect::<Vec<_>>();
     match alone {
         None => true,
-        Some(Alone::Before) => !is_chained(before.first().copied(), before.get(1).copied()),
-        Some(Alone::Both) => {
+        Some(Alone::Before) => {
+            !is_chained(before.first().copied(), before.get(1).copied()) && !is_of_parcel(text, start, end)
+        }
+        // `OTP1234` is a code with its name before it, `N1234` an order.
+        Some(Alone::Apart)
+            if behind.is_ascii_alphabetic() || matches!(letters(text[..start].iter().rev()), 1 | 2) =>
+        {
+            false
+        }
+        Some(Alone::Both | Alone::Apart) => {
             !is_chained(before.first().copied(), before.get(1).copied())
                 && !is_chained(text.get(end), text.get(end + 1))
         }
     }
+}
+
+/// Whether these are the nine digits of a parcel's number as the posts of the world write it (UPU S10): two letters on
+/// either side, and nothing that they could belong to.
+fn is_of_parcel(text: &[u8], start: usize, end: usize) -> bool {
+    let is_other = |byte: Option<&u8>| byte.is_none_or(|byte| !byte.is_ascii_alphanumeric() && *byte != b'*');
+    end - start == 9
+        && text[start..end].iter().all(u8::is_ascii_digit)
+        && letters(text[..start].iter().rev()) == 2
+        && letters(text[end..].iter()) == 2
+        && is_other(text[..start - 2].last())
+        && is_other(text.get(end + 2))
+}
+
+/// How many letters come first, as far as it matters.
+fn letters<'a>(bytes: impl Iterator<Item = &'a u8>) -> usize {
+    bytes.take(3).take_while(|byte| byte.is_ascii_alphabetic()).count()
 }
 
 /// Whether what comes is the rest of a number that is masked already: right behind stars, or one separator further.

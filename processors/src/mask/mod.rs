@@ -106,7 +106,9 @@ impl Masker {
             !rule.asks_for_words()
         });
         hits.iter_mut().for_each(|hit| normal.place(text, hit));
-        if asks.get() && (asks_only_not.get() || self.contexts.has_any(text)) {
+        // Where something is masked, what it touches may have become a find.
+        let may_ask = asks.get() || !hits.is_empty();
+        if may_ask && (asks_only_not.get() || self.contexts.has_any(text)) {
             self.near_words(text, &mut hits);
         }
         hits

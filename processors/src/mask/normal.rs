@@ -41,11 +41,22 @@ impl Normal {
     }
 }
 
-/// Whether a text has anything that a rule could begin with or hang on: a digit of any script, or an `@`.
+/// Signs of the shortest word that may be a token without any digit: what stands behind `Bearer`.
+const TOKEN: usize = 12;
+
+/// Whether a text has anything that a rule could begin with or hang on: a digit of any script, an `@`, or a word that is
+/// as long as a token.
 pub(super) fn may_hold(text: &str) -> bool {
-    let is_plain = |byte: &u8| byte.is_ascii_digit() || *byte == b'@';
-    if text.as_bytes().iter().any(is_plain) {
-        return true;
+    let mut word = 0;
+    for byte in text.bytes() {
+        word = match byte {
+            b'0'..=b'9' | b'@' => return true,
+            b'A'..=b'Z' | b'a'..=b'z' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=' | b'-' => word + 1,
+            _ => 0,
+        };
+        if word == TOKEN {
+            return true;
+        }
     }
     text.chars().any(|character| !character.is_ascii() && matches!(fold(character), Some(b'0'..=b'9' | b'@')))
 }
@@ -174,7 +185,7 @@ mod tests {
         {
             assert!(!may_hold(text), "{text}");
         }
-        for text in ["a1", "a@b", "๑", "１", "＠", "①"] {
+        for text in ["a1", "a@b", "๑", "１", "＠", "①", "Bearer abcdefghijkl"] {
             assert!(may_hold(text), "{text}");
         }
     }

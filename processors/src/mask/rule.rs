@@ -35,12 +35,15 @@ impl Rule {
     }
 }
 
-/// On which side a find touches no digit, not even across a hyphen or a dot.
+/// On which side a find touches no digit, not even across a hyphen or a dot. `Apart`: on both, across a slash, a colon
+/// or a comma neither, with no Latin letter behind it and not just one or two before it, so that a part of a date, a
+/// price or an order's code is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Alone {
     Before,
     Both,
+    Apart,
 }
 
 /// What stands instead of a find.

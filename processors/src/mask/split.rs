@@ -90,7 +90,9 @@ impl Tails {
                 behind.push(' ');
             }
         }
-        let masked = masker.mask_between(&before, text, behind.trim_end());
+        // A text that does not begin like a number goes on none.
+        let goes_on = !before.is_empty() && !Piece::head(text).text.is_empty();
+        let masked = masker.mask_between(if goes_on { &before } else { "" }, text, behind.trim_end());
         if let Cow::Owned(masked) = masked {
             *text = masked;
         }

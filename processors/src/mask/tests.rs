@@ -119,6 +119,16 @@ fn everywhere() {
         ("Bearer abcDEF0123456789abcdef==", "secret", "[secret]"),
         ("key sk-live-0123456789abcdef0123!", "secret", "key [secret]!"),
         ("your OTP is 123456.", "secret", "your OTP is ******."),
+        ("OTP123456", "secret", "OTP******"),
+        ("CVC 123", "secret", "CVC ***"),
+        ("AKIAABCDEFGHIJKLMNOP", "secret", "[secret]"),
+        // The last of it would be an account together with what follows.
+        ("ghp_OMyImhabHxuT0Ro4lL844yTqVgs0yHvnpuGB OK", "secret", "[secret] OK"),
+        (
+            "that is the Thai passport on file, B2061994",
+            "th_passport",
+            "that is the Thai passport on file, B********",
+        ),
     ]);
     leaves(&[
         "a@b",
@@ -128,12 +138,32 @@ fn everywhere() {
         "192.168.100.200",
         "10:30 - 11:45",
         "https://example.com/a?b=1",
+        "IMEI 355079010809387",
+        "OTP: 2026/02/09",
+        "no OTP since 20260203",
+        "no OTP for order N54846467",
+        "CVC, total 1,234",
+        "bank, 2026-02-03 13:05",
+        "EE033977141KR",
     ]);
 }
 
 #[test]
 fn what_is_masked_already_is_no_part_of_a_number() {
     leaves(&["****-****-****-0366 1234 5678 9012", "***-****-5678-1234", "a***@example.com"]);
+}
+
+#[test]
+fn what_a_mask_stands_beside_is_found_at_once_or_never() {
+    let long = "0".repeat(49);
+    for text in [
+        "OTP 123456Bearer abcdefghijkl0123".to_owned(),
+        "계좌 123-456-789012๔900101-1234568010-1234-5678010-1234-5678010-1234-5678a.b@example.com".to_owned(),
+        format!("OTP 1234565133055000000000000{long}a.b@example.com"),
+    ] {
+        let once = masker().mask(&text).into_owned();
+        assert_eq!(masker().mask(&once), once, "{text}");
+    }
 }
 
 #[test]
