@@ -1,6 +1,6 @@
 //! The words that must stand near a find, and those that must not.
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use super::Hit;
 use super::normal;
@@ -41,6 +41,7 @@ impl Contexts {
         let words = AhoCorasick::builder()
             .ascii_case_insensitive(true)
             .match_kind(MatchKind::Standard)
+            .kind(Some(AhoCorasickKind::DFA))
             .build(&words)
             .map_err(|error| RulesError(vec![format!("the context words together: {error}")]))?;
         Ok(Self { words, meaning })

@@ -63,7 +63,7 @@ impl Shapes {
         Ok(Self { automaton, start, rules: owners, addresses })
     }
 
-    /// Everything in a folded text that has the shape of a rule and touches nothing that it must not.
+    /// Everything in a folded text that has the shape of a rule, passes its check, and touches nothing that it must not.
     pub(super) fn find(&self, text: &[u8], rules: &[Rule], hits: &mut Vec<Hit>) {
         // Up to where a rule has a find that goes on to the end of its word: it needs no second one there.
         let mut words_end = 0;
@@ -113,7 +113,9 @@ impl Shapes {
                             *words_end = word_end(text, at);
                             hits.push(Hit { rule, start: from, end: *words_end });
                         }
-                    } else if is_free(text, from, at, rules[rule].alone) {
+                    } else if is_free(text, from, at, rules[rule].alone)
+                        && rules[rule].check.is_none_or(|check| check.passes(&text[from..at]))
+                    {
                         hits.push(Hit { rule, start: from, end: at });
                     }
                 }
@@ -197,12 +199,10 @@ fn is_free(text: &[u8], start: usize, end: usize, alone: Option<Alone>) -> bool 
     let is_chained = |link: Option<&u8>, next: Option<&u8>| {
         link.is_some_and(is_link) && next.is_some_and(|byte| byte.is_ascii_digit() || *byte == b'*')
     };
-    let before = text[..start].iter().rev().take(2).collect::<Vec<_>>();
+    let before = |back: usize| start.checked_sub(back).map(|at| &text[at]);
     match alone {
         None => true,
-        Some(Alone::Before) => {
-            !is_chained(before.first().copied(), before.get(1).copied()) && !is_of_parcel(text, start, end)
-        }
+        Some(Alone::Before) => !is_chained(before(1), before(2)) && !is_of_parcel(text, start, end),
         // `OTP1234` is a code with its name before it, `N1234` an order.
         Some(Alone::Apart)
             if behind.is_ascii_alphabetic() || matches!(letters(text[..start].iter().rev()), 1 | 2) =>
@@ -210,8 +210,7 @@ fn is_free(text: &[u8], start: usize, end: usize, alone: Option<Alone>) -> bool 
             false
         }
         Some(Alone::Both | Alone::Apart) => {
-            !is_chained(before.first().copied(), before.get(1).copied())
-                && !is_chained(text.get(end), text.get(end + 1))
+            !is_chained(before(1), before(2)) && !is_chained(text.get(end), text.get(end + 1))
         }
     }
 }

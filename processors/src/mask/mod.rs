@@ -147,10 +147,7 @@ impl Masker {
         loop {
             let mut hits = Vec::new();
             self.shapes.find(&folded, &self.rules, &mut hits);
-            hits.retain(|hit| {
-                let rule = &self.rules[hit.rule];
-                rule.check.is_none_or(|check| check.passes(&folded[hit.start..hit.end])) && wants(hit, rule)
-            });
+            hits.retain(|hit| wants(hit, &self.rules[hit.rule]));
             let found = hits.len();
             let hits = strongest(hits, folded.len());
             let has_lost = hits.len() < found;

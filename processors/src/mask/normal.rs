@@ -4,6 +4,8 @@
 //! and middle dots become `-`, ` ` and `.`; what has no width is left out. Every other character is [`OTHER`]: no rule
 //! names a letter beyond ASCII, so that a number is found whatever script it touches.
 
+use std::cell::OnceCell;
+
 use super::Hit;
 
 /// Stands for a character that no shape names.
@@ -12,33 +14,63 @@ pub(super) const OTHER: u8 = 0x80;
 /// A text, folded.
 pub(super) struct Normal {
     pub(super) bytes: Vec<u8>,
-    /// Where in the text each of them begins.
-    origin: Vec<usize>,
+    /// Where in the text each of them begins: most texts have nothing that is ever asked for.
+    origin: OnceCell<Vec<usize>>,
 }
 
 impl Normal {
     pub(super) fn of(text: &str) -> Self {
-        let mut normal =
-            Self { bytes: Vec::with_capacity(text.len()), origin: Vec::with_capacity(text.len()) };
-        normal.append(text);
-        normal
-    }
-
-    fn append(&mut self, text: &str) {
-        for (at, character) in text.char_indices() {
-            if let Some(byte) = fold(character) {
-                self.bytes.push(byte);
-                self.origin.push(at);
-            }
-        }
+        let mut bytes = Vec::with_capacity(text.len());
+        walk(text, |_, folded| {
+            bytes.extend(folded);
+            true
+        });
+        Self { bytes, origin: OnceCell::new() }
     }
 
     /// Turns where something stands in the folded text into where it stands in the text, in bytes.
     pub(super) fn place(&self, text: &str, hit: &mut Hit) {
-        let last = self.origin[hit.end - 1];
+        let origin = self.origin.get_or_init(|| {
+            let mut origin = Vec::with_capacity(self.bytes.len());
+            walk(text, |at, folded| {
+                origin.extend(folded.map(|_| at));
+                true
+            });
+            origin
+        });
+        let last = origin[hit.end - 1];
         let width = text[last..].chars().next().map_or(0, char::len_utf8);
-        (hit.start, hit.end) = (self.origin[hit.start], last + width);
+        (hit.start, hit.end) = (origin[hit.start], last + width);
     }
+}
+
+/// Calls `take` with where each character begins and what it stands for, until that says `false`. Says whether it went
+/// to the end.
+fn walk(text: &str, mut take: impl FnMut(usize, Option<u8>) -> bool) -> bool {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        // Most of what is written is told by the first byte of a character, or by two.
+        let (folded, width) = match bytes[at] {
+            b'\t' => (Some(b' '), 1),
+            ascii @ 0..0x80 => (Some(ascii), 1),
+            // Han, Hangul, and Thai letters.
+            0xE4..=0xE9 | 0xEB..=0xED => (Some(OTHER), 3),
+            0xEA if bytes[at + 1] >= 0xB0 => (Some(OTHER), 3),
+            0xE0 if bytes[at + 1] == 0xB8 || (bytes[at + 1] == 0xB9 && bytes[at + 2] < 0x90) => {
+                (Some(OTHER), 3)
+            }
+            _ => {
+                let character = text[at..].chars().next().expect("it begins here");
+                (fold(character), character.len_utf8())
+            }
+        };
+        if !take(at, folded) {
+            return false;
+        }
+        at += width;
+    }
+    true
 }
 
 /// Signs of the shortest word that may be a token without any digit: what stands behind `Bearer`.
@@ -48,17 +80,14 @@ const TOKEN: usize = 12;
 /// as long as a token.
 pub(super) fn may_hold(text: &str) -> bool {
     let mut word = 0;
-    for byte in text.bytes() {
-        word = match byte {
-            b'0'..=b'9' | b'@' => return true,
-            b'A'..=b'Z' | b'a'..=b'z' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=' | b'-' => word + 1,
+    !walk(text, |_, folded| {
+        word = match folded {
+            Some(b'0'..=b'9' | b'@') => return false,
+            Some(b'A'..=b'Z' | b'a'..=b'z' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=' | b'-') => word + 1,
             _ => 0,
         };
-        if word == TOKEN {
-            return true;
-        }
-    }
-    text.chars().any(|character| !character.is_ascii() && matches!(fold(character), Some(b'0'..=b'9' | b'@')))
+        word < TOKEN
+    })
 }
 
 /// What a character stands for; `None` where it has no width.
@@ -123,10 +152,6 @@ const ZEROS: [u32; 38] = [
 ];
 
 fn digit(code: u32) -> Option<u8> {
-    // Thai letters are most of what comes here.
-    if (0x0E01..0x0E50).contains(&code) {
-        return None;
-    }
     let value = match code {
         0x00B2 => 2,
         0x00B3 => 3,
