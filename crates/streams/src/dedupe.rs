@@ -118,7 +118,7 @@ impl Blocks for MemoryBlocks {
 
 /// Keys are hashes already, or consecutive offsets: one multiplication spreads both.
 #[derive(Default)]
-pub(crate) struct KeyHasher(u64);
+pub struct KeyHasher(u64);
 
 impl Hasher for KeyHasher {
     fn write(&mut self, _: &[u8]) {
@@ -138,7 +138,7 @@ impl Hasher for KeyHasher {
 }
 
 /// A hash map whose keys are 128-bit hashes.
-pub(crate) type KeyMap<V> = HashMap<u128, V, BuildHasherDefault<KeyHasher>>;
+pub type KeyMap<V> = HashMap<u128, V, BuildHasherDefault<KeyHasher>>;
 
 #[derive(Default)]
 struct Bucket {

@@ -18,7 +18,7 @@ mod window;
 
 pub use chain::{Chain, ChainBuilder, Placed};
 pub use commit::{Commit, CommitMetadata, Counts};
-pub use dedupe::{Batch, Blocks, DedupeSet, Entry, MemoryBlocks, StoreFault, position_key};
+pub use dedupe::{Batch, Blocks, DedupeSet, Entry, KeyMap, MemoryBlocks, StoreFault, position_key};
 pub use record::{DeadLetter, Effects, Output, OwnedRecord, Record, Released};
 pub use task::{Limits, Task};
 pub use time::{AppendTime, EventTime, Millis, Minute, Offset, Position, ReceiptTime, TaskTime};

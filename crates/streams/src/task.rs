@@ -278,7 +278,9 @@ impl<M, B: Blocks> Task<M, B> {
     /// Shows a message that leaves what comes behind it: what leaves with it, then what is held.
     fn prepare(&mut self, conversation: u128, leaving: &mut Held<M>, with_it: &VecDeque<Held<M>>) {
         if let Some(prepare) = &mut self.chain.prepare {
-            let mut behind = with_it.iter().chain(self.reorder.held(conversation)).map(|held| &held.message);
+            // Looked up only by who asks for it: few messages do.
+            let held = std::iter::once_with(|| self.reorder.held(conversation)).flatten();
+            let mut behind = with_it.iter().chain(held).map(|held| &held.message);
             prepare(&mut leaving.message, leaving.append_time, &mut behind);
         }
     }

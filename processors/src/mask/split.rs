@@ -4,7 +4,8 @@
 //! they are held, and with what ended those before, as far as they left a short time ago.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+
+use streams::KeyMap;
 
 use super::normal::{self, Normal};
 use super::{Hit, Masker, digits};
@@ -18,38 +19,42 @@ const PIECE: usize = 48;
 
 /// What ended the last message of each writer, where it may be the begin of a number.
 #[derive(Default)]
-pub(crate) struct Tails(HashMap<u128, Tail>);
+pub(crate) struct Tails(KeyMap<Tail>);
 
 struct Tail {
-    piece: String,
+    piece: Piece,
     /// Append time of its message.
     at: i64,
 }
 
-/// The end or the begin of a text that may be part of a number: digits and separators, as the rules see them.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Piece {
-    text: String,
+/// The end or the begin of a text that may be part of a number: digits and separators, as the rules see them. Empty
+/// where there is no digit.
+#[derive(Clone, Copy)]
+struct Piece {
+    bytes: [u8; PIECE],
+    length: usize,
     /// Whether it is the whole text.
     is_whole: bool,
 }
 
 impl Piece {
+    const EMPTY: Self = Self { bytes: [0; PIECE], length: 0, is_whole: false };
+
     fn of(characters: impl Iterator<Item = char>) -> Self {
-        let mut text = String::new();
+        let mut piece = Self::EMPTY;
         let mut has_digits = false;
         for byte in characters.filter_map(normal::fold) {
             match byte {
                 b'0'..=b'9' => has_digits = true,
                 b' ' | b'-' | b'.' | b'(' | b')' | b'+' => {}
-                _ => return if has_digits { Self { text, is_whole: false } } else { Self::default() },
+                _ => return if has_digits { piece } else { Self::EMPTY },
             }
-            text.push(char::from(byte));
-            if text.len() >= PIECE {
-                return Self { text, is_whole: false };
+            if !piece.push(byte) {
+                return piece;
             }
         }
-        if has_digits { Self { text, is_whole: true } } else { Self::default() }
+        piece.is_whole = true;
+        if has_digits { piece } else { Self::EMPTY }
     }
 
     fn head(text: &str) -> Self {
@@ -58,7 +63,35 @@ impl Piece {
 
     fn tail(text: &str) -> Self {
         let mut piece = Self::of(text.chars().rev());
-        piece.text = piece.text.chars().rev().collect();
+        piece.bytes[..piece.length].reverse();
+        piece
+    }
+
+    /// `false` where there is no room.
+    fn push(&mut self, byte: u8) -> bool {
+        let has_room = self.length < PIECE;
+        if has_room {
+            self.bytes[self.length] = byte;
+            self.length += 1;
+        }
+        has_room
+    }
+
+    fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    fn text(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..self.length]).expect("digits and separators are ASCII")
+    }
+
+    /// This one with another behind it; of what is too long the end.
+    fn and(&self, next: &Self) -> Self {
+        let both = [&self.bytes[..self.length], b" ", &next.bytes[..next.length]].concat();
+        let mut piece = Self::EMPTY;
+        both[both.len().saturating_sub(PIECE)..].iter().for_each(|byte| {
+            piece.push(*byte);
+        });
         piece
     }
 }
@@ -74,16 +107,13 @@ impl Tails {
         next: impl Iterator<Item = &'n str>,
     ) {
         let before = self.0.remove(&writer).filter(|tail| at - tail.at <= REMEMBERED);
-        let before = before.map(|tail| tail.piece).unwrap_or_default();
-        if before.is_empty() && !normal::may_hold(text) {
-            return;
-        }
+        let before = before.map_or(Piece::EMPTY, |tail| tail.piece);
         let tail = Piece::tail(text);
         let mut behind = String::new();
-        if !tail.text.is_empty() {
+        if !tail.is_empty() {
             for text in next {
                 let head = Piece::head(text);
-                behind.push_str(&head.text);
+                behind.push_str(head.text());
                 if !head.is_whole || behind.len() >= PIECE {
                     break;
                 }
@@ -91,19 +121,14 @@ impl Tails {
             }
         }
         // A text that does not begin like a number goes on none.
-        let goes_on = !before.is_empty() && !Piece::head(text).text.is_empty();
-        let masked = masker.mask_between(if goes_on { &before } else { "" }, text, behind.trim_end());
+        let goes_on = !before.is_empty() && !Piece::head(text).is_empty();
+        let masked = masker.mask_between(if goes_on { before.text() } else { "" }, text, behind.trim_end());
         if let Cow::Owned(masked) = masked {
             *text = masked;
         }
-        if !tail.text.is_empty() {
-            let piece = if tail.is_whole && !before.is_empty() {
-                format!("{before} {}", tail.text)
-            } else {
-                tail.text
-            };
-            let from = piece.len().saturating_sub(PIECE);
-            self.remember(writer, Tail { piece: piece[from..].to_owned(), at });
+        if !tail.is_empty() {
+            let piece = if tail.is_whole && !before.is_empty() { before.and(&tail) } else { tail };
+            self.remember(writer, Tail { piece, at });
         }
     }
 
@@ -166,11 +191,18 @@ impl Masker {
         complete.extend(self.hits(&all[end..]).iter().map(|hit| at(hit, end)));
         let normal = Normal::of(all);
         let mut hits = self.settle(&normal.bytes, |hit, rule| {
+            // A bare country code is not enough: short numbers in a row are more often no telephone.
+            let is_told = rule.check.is_some() || matches!(normal.bytes[hit.start], b'0' | b'+');
             let mut hit = *hit;
             normal.place(all, &mut hit);
             let crosses = |border: usize| hit.start < border && border < hit.end;
             let is_part = complete.iter().any(|other| hit.start < other.end && other.start < hit.end);
-            rule.across && (crosses(begin) || crosses(end)) && hit.start < end && hit.end > begin && !is_part
+            rule.across
+                && is_told
+                && (crosses(begin) || crosses(end))
+                && hit.start < end
+                && hit.end > begin
+                && !is_part
         });
         hits.iter_mut().for_each(|hit| normal.place(all, hit));
         hits
@@ -220,13 +252,14 @@ mod tests {
 
     #[test]
     fn numbers_that_have_nothing_to_do_with_each_other_are_not_joined() {
-        let cases: [&[&str]; 6] = [
+        let cases: [&[&str]; 7] = [
             &["주문번호 12345678", "3개요"],
             &["20260203", "13:05"],
             &["4532 0151", "고마워요", "1283 0366"],
             &["123456", "7890123"],
             &["1588-1234", "02"],
             &["5", "10", "15"],
+            &["82", "1013", "1064", "1115"],
         ];
         for texts in cases {
             assert_eq!(both(texts), [texts.to_vec(), texts.to_vec()], "{texts:?}");

@@ -24,6 +24,8 @@ use crate::{expect, play};
 const OUTAGE: (u64, u64) = (20, 200);
 /// People write in turn, each to the other instance than before.
 const PEOPLE: u64 = 101;
+/// Before each number: bare ones in a row can be read as one that is spread over messages.
+const MARK: &str = "n";
 /// Before the broker goes and after it is back.
 const AROUND: Duration = Duration::from_secs(4);
 /// One instance sleeps so long after the other has drained its spool: more than the usual hold, less than the longer.
@@ -151,7 +153,7 @@ async fn send(standins: Standins, ports: [u16; 2], rate: u64, traffic: Traffic) 
             continue;
         }
         let person = format!("U4af4980629000000000000000000{:04x}", n % PEOPLE);
-        let webhook = standins.line().compose_text(account::LINE, &person, &n.to_string());
+        let webhook = standins.line().compose_text(account::LINE, &person, &format!("{MARK}{n}"));
         let webhook = webhook.expect("the account is set up");
         // By turns, and not by person: the number of people is odd.
         let port = ports[usize::try_from(n % 2).expect("0 or 1")];
@@ -193,7 +195,8 @@ fn in_order(texts: &[String], sent: usize) -> Outcome {
     let mut seen = vec![0_u32; sent];
     let mut swapped = Vec::new();
     for text in texts {
-        let n: u64 = text.parse().map_err(|_| format!("a text of somebody else: {text}"))?;
+        let number = text.strip_prefix(MARK).and_then(|number| number.parse().ok());
+        let n: u64 = number.ok_or_else(|| format!("a text of somebody else: {text}"))?;
         seen[usize::try_from(n).map_err(|error| error.to_string())?] += 1;
         if let Some(before) = last.insert(n % PEOPLE, n).filter(|before| *before >= n) {
             swapped.push((before, n));

@@ -13,6 +13,9 @@ const VARIABLES: [(&str, &str); 5] = [
     ("GENESYS_WEBHOOK_SECRET", "sixteen-letters!"),
 ];
 
+/// A key ring's file.
+const RING: &str = "[[key]]\nid = \"a\"\nsecret = \"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"";
+
 /// The configuration of the example file.
 pub(super) fn good() -> Config {
     parse(&example(), &Environment::of(VARIABLES)).expect("the example is right")
@@ -61,7 +64,9 @@ fn the_example_with_every_line_switched_on_is_right_too() {
         known += usize::from(text.iter().any(|line| line.starts_with(&format!("{key} = "))));
     }
     assert_eq!(known, schema().len() - 2, "all but the region and the properties of librdkafka");
-    let config = parse(&text.join("\n"), &Environment::of(VARIABLES)).expect("every line is right");
+    let environment = Environment { read_file: |_| Ok(RING.to_owned()), ..Environment::of(VARIABLES) };
+    let config = parse(&text.join("\n"), &environment).expect("every line is right");
+    assert_eq!(config.keys.as_ref().map(|keys| keys.ids().count()), Some(1));
     assert!(config.ingress.tls.is_some() && config.line["shop-th"].brand.is_some());
     assert_eq!(config.kafka.properties["client.rack"].reveal(), "zone-a");
 }
