@@ -43,13 +43,10 @@ const SETTLED: Duration = Duration::from_millis(600);
 /// so a short interval costs more than the entries that a restart then reads again: a million a second.
 const WRITE_BACK: Duration = Duration::from_secs(60);
 
-/// For the look at the ends of the changelogs.
-const CHANGELOGS_TIMEOUT: Duration = Duration::from_secs(1);
-
 /// A task and what the thread knows about it.
 pub(super) struct Running<M> {
     pub(super) task: Task<M, SledBlocks>,
-    /// Changelog position up to which the dedupe set holds everything, as of the last look.
+    /// Changelog position that the dedupe set corresponds to.
     pub(super) changelog: i64,
     /// Position of the last commit.
     pub(super) committed: Option<Position>,
@@ -411,12 +408,12 @@ impl<'a, M> Thread<'a, M> {
             running.committed = Some(running.task.commit().position);
             running.written = false;
             running.task.committed()?;
-            // Without transactions an owner that was put out can write entries after our barrier, which the set lacks:
-            // then the position stays before them.
-            if let Some((first, last)) = written.get(&tracked)
-                && *first == running.changelog
-            {
-                running.changelog = last + 1;
+            if let Some((first, last)) = written.get(&tracked) {
+                // Without transactions an owner that was put out can write entries after our barrier, which the set
+                // lacks: then the position stays before them.
+                if self.shared.guarantee == Guarantee::ExactlyOnce || *first == running.changelog {
+                    running.changelog = last + 1;
+                }
             }
         }
         metrics::COMMIT_SECONDS.record(metrics::NONE, begun.elapsed().as_secs_f64());
@@ -426,37 +423,10 @@ impl<'a, M> Thread<'a, M> {
         Ok(())
     }
 
-    /// Writes the dedupe sets to the state store. They hold only what is committed. Called between two commits, after one
-    /// that ended well.
+    /// Writes the dedupe sets to the state store. They hold only what is committed.
     pub(super) fn write_back(&mut self) -> Result<(), Fault> {
-        if self.shared.guarantee == Guarantee::ExactlyOnce
-            && let Err(error) = self.look_at_changelogs()
-        {
-            tracing::warn!(%error, "the ends of the changelogs cannot be read, a restore reads more than it must");
-        }
         for running in self.tasks.values_mut() {
             running.task.dedupe().write_back(Some(running.changelog))?;
-        }
-        Ok(())
-    }
-
-    /// Exactly once, nobody but us has committed an entry since our barrier, and everything that we have committed is in
-    /// the sets: they hold the changelogs up to where these end.
-    fn look_at_changelogs(&mut self) -> Result<(), KafkaError> {
-        let names: Vec<String> =
-            self.shared.sources.iter().map(|source| self.shared.names.of(source.changelog)).collect();
-        let mut list = TopicPartitionList::new();
-        for id in self.tasks.keys() {
-            list.add_partition_offset(&names[id.0], id.1, rdkafka::Offset::End)?;
-        }
-        let ends = self.consumer.offsets_for_times(list, CHANGELOGS_TIMEOUT)?;
-        for (id, running) in &mut self.tasks {
-            if let Some(end) = ends.find_partition(&names[id.0], id.1)
-                && end.error().is_ok()
-                && let rdkafka::Offset::Offset(end) = end.offset()
-            {
-                running.changelog = running.changelog.max(end);
-            }
         }
         Ok(())
     }

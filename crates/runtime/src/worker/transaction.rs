@@ -88,7 +88,7 @@ pub(crate) struct NewRecord<'a> {
     pub(crate) key: &'a [u8],
     pub(crate) value: &'a [u8],
     pub(crate) headers: &'a [(&'a str, &'a [u8])],
-    /// At least once, its offset is told after the flush under this number, which is not 0.
+    /// Under this number, which is not 0, its offset is told after the flush.
     pub(crate) tracked: Option<usize>,
 }
 
@@ -116,8 +116,6 @@ impl Transaction {
         if guarantee == Guarantee::ExactlyOnce {
             client
                 .set("transactional.id", transactional_id)
-                // Everything stands or falls with the commit: a report of each record would cost a twentieth of it.
-                .set("delivery.report.only.error", "true")
                 .set("transaction.timeout.ms", TRANSACTION_TIMEOUT.as_millis().to_string());
         }
         // Without a transaction an output that the client gives up would be repeated behind those that came after it:
@@ -197,8 +195,7 @@ impl Transaction {
         Ok(())
     }
 
-    /// Commits what was written and the offsets with it. At least once, it returns the first and the last offset of the
-    /// tracked records.
+    /// Commits what was written and the offsets with it. Returns the first and the last offset of the tracked records.
     /// After an error other than [`Fault::Aborted`] the producer must not be used any more.
     pub(crate) fn commit(&mut self, offsets: &Offsets<'_>) -> Result<HashMap<usize, (i64, i64)>, Fault> {
         self.begin()?;
