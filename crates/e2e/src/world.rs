@@ -21,7 +21,7 @@ use crate::{Outcome, switch, wait};
 /// Keeps the logs of a failed test in their folder.
 const KEEP: &str = "NARU_TEST_KEEP";
 /// For a message to cross on a busy machine: the hold is 2 s, a rebalance takes a few more.
-pub const CROSSES_WITHIN: Duration = Duration::from_secs(90);
+pub const CROSSES_WITHIN: Duration = Duration::from_secs(30);
 /// Partitions of each topic: enough that two people are on two of them, few enough to be made quickly.
 const PARTITIONS: i32 = 4;
 /// Where no test is about Genesys's limit.

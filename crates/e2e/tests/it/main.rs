@@ -36,7 +36,7 @@ fn main() -> ExitCode {
             row("a_dead_letter_is_its_record_with_its_place", Needs::Kafka, dead_letters::record_and_place),
             row("a_replay_from_the_beginning_has_no_effect", Needs::Kafka, replay::without_effect),
             row("a_hidden_entry_is_not_absent", Needs::Kafka, tables::a_hidden_entry_is_not_absent),
-            row("a_refused_record_is_written_in_the_end", Needs::Docker, transactions::begun_anew),
+            row("a_refused_record_is_written_in_the_end", Needs::Kafka, transactions::begun_anew),
             row("an_aborted_transaction_is_restored_in_place", Needs::Kafka, transactions::restored_in_place),
             row("a_transaction_left_open_is_ended", Needs::Kafka, transactions::ended_by_the_next_owner),
             row("killed_processors_lose_nothing", Needs::Kafka, kills::nothing_lost),

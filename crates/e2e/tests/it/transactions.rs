@@ -24,6 +24,10 @@ const STANDS_STILL: Duration = Duration::from_secs(9);
 /// What a broker lets a transaction stand open for where nobody ends it: far more than a take-over may take.
 const LEFT_OPEN_MS: &str = "600000";
 
+/// The largest batch, in bytes, of a topic that refuses every outbox record and takes the marker with which a
+/// transaction ends: a broker that cannot write that never ends it.
+const TOO_SMALL: &str = "150";
+
 /// A record that the broker refuses ends the transaction and the thread's work, which begins anew until the broker takes
 /// the record: nothing is lost, nothing comes twice, and the order holds.
 pub(crate) fn begun_anew(stage: &mut Stage) -> Outcome {
@@ -36,7 +40,7 @@ pub(crate) fn begun_anew(stage: &mut Stage) -> Outcome {
         world.accepted(&world.text_of(&user, "before")).await?;
         world.until_at_genesys("before").await?;
 
-        configure(world, &outbox, "1").await?;
+        configure(world, &outbox, TOO_SMALL).await?;
         for text in ["first", "second", "third"] {
             world.accepted(&world.text_of(&user, text)).await?;
         }

@@ -106,7 +106,7 @@ impl<M> Thread<'_, M> {
         let mut starts = Vec::new();
         for (element, id) in committed.elements().iter().zip(self.ids(&committed)) {
             let start = self.start_of(id, element.offset(), element.metadata())?;
-            let topic = &self.shared.names.of(self.shared.sources[id.0].changelog);
+            let topic = &self.changelog_of(id);
             let value = changelog::encode_barrier(&start.nonce);
             let partition = Some(id.1);
             let (key, headers, tracked) = (&b""[..], &[][..], None);
@@ -192,12 +192,7 @@ impl<M> Thread<'_, M> {
     /// Where a partition starts.
     fn start_of(&mut self, id: TaskId, committed: rdkafka::Offset, metadata: &str) -> Result<Start, Fault> {
         let topic = &self.topics[id.0];
-        let watermarks = |topic: &str| {
-            self.consumer
-                .fetch_watermarks(topic, id.1, REQUEST)
-                .map_err(Fault::kafka("read a partition's ends"))
-        };
-        let (low, _) = watermarks(topic)?;
+        let (low, _) = self.ends(topic, id.1)?;
         let start = match committed {
             rdkafka::Offset::Offset(offset) if offset < low => {
                 let lost = low - offset;
@@ -215,7 +210,7 @@ impl<M> Thread<'_, M> {
             rdkafka::Offset::Offset(offset) => offset,
             _ => low,
         };
-        let changelog = watermarks(&self.shared.names.of(self.shared.sources[id.0].changelog))?;
+        let changelog = self.ends(&self.changelog_of(id), id.1)?;
         self.barriers += 1;
         Ok(Start {
             id,
@@ -227,12 +222,23 @@ impl<M> Thread<'_, M> {
         })
     }
 
+    fn changelog_of(&self, id: TaskId) -> String {
+        self.shared.names.of(self.shared.sources[id.0].changelog)
+    }
+
+    /// Where a partition begins and ends.
+    fn ends(&self, topic: &str, partition: i32) -> Result<(i64, i64), Fault> {
+        let ends = self.consumer.fetch_watermarks(topic, partition, REQUEST);
+        ends.map_err(Fault::kafka("read a partition's ends"))
+    }
+
     /// Takes a partition's dedupe set, as far as it is stored here.
     fn claim(&self, start: Start) -> Result<Restoring, Fault> {
-        let Start { id, position, counts, changelog: (low, high), nonce, since } = start;
+        let Start { id, position, counts, changelog: (low, before_barrier), nonce, since } = start;
         let Kept { set, position: stored } = self.shared.standby.claim(id)?;
+        let (_, end) = self.ends(&self.changelog_of(id), id.1)?;
         let (set, stored) = match stored {
-            Some(stored) if stored > high => {
+            Some(stored) if stored > end => {
                 let topic = &self.topics[id.0];
                 tracing::warn!(
                     topic,
@@ -245,7 +251,8 @@ impl<M> Thread<'_, M> {
             }
             _ => (set, stored),
         };
-        let changelog = rdkafka::Offset::Offset(stored.unwrap_or(0).max(low));
+        // The standby may have read our barrier already: the restore must see it too.
+        let changelog = rdkafka::Offset::Offset(stored.unwrap_or(0).min(before_barrier).max(low));
         Ok(Restoring { set, start: position, counts, changelog, nonce, since })
     }
 
