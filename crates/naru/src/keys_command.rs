@@ -6,6 +6,7 @@ use std::path::Path;
 
 use keys::{KeyRing, Secret};
 use ring::rand::{SecureRandom, SystemRandom};
+use runtime::clock;
 
 use crate::Failure;
 use crate::cli::KeysCommand;
@@ -67,31 +68,7 @@ fn random() -> Secret {
 
 /// The day in UTC, as `2026-11-24`.
 fn today() -> String {
-    let (year, month, day) = civil(runtime::clock::now_ms().div_euclid(86_400_000));
-    format!("{year:04}-{month:02}-{day:02}")
-}
-
-/// Days since 1970 as year, month and day of the Gregorian calendar.
-fn civil(days: i64) -> (i64, i64, i64) {
-    let mut year = 1970 + days.div_euclid(366);
-    let is_leap = |year: i64| (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    let begin = |year: i64| {
-        let before = year - 1;
-        (year - 1970) * 365 + (before / 4 - before / 100 + before / 400)
-            - (1969 / 4 - 1969 / 100 + 1969 / 400)
-    };
-    while begin(year + 1) <= days {
-        year += 1;
-    }
-    let mut left = days - begin(year);
-    let lengths = [31, if is_leap(year) { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    for (month, length) in (1..).zip(lengths) {
-        if left < length {
-            return (year, month, left + 1);
-        }
-        left -= length;
-    }
-    unreachable!("a year has no more days than its months")
+    clock::iso(clock::now_ms()).split('T').next().unwrap_or_default().to_owned()
 }
 
 fn read(file: &Path) -> Result<(String, KeyRing), Failure> {
@@ -132,19 +109,4 @@ fn replace(file: &Path, text: &str) -> Result<(), Failure> {
         .and_then(|()| write_new(beside, text))
         .and_then(|()| fs::rename(beside, file));
     replaced.map_err(|error| Failure::Failed(format!("{}: {error}", file.display())))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn days_are_dates() {
-        for (days, date) in
-            [(0, (1970, 1, 1)), (59, (1970, 3, 1)), (11_016, (2000, 2, 29)), (20_781, (2026, 11, 24))]
-        {
-            assert_eq!(civil(days), date, "{days}");
-        }
-        assert_eq!(civil(20_781 - 328), (2025, 12, 31));
-    }
 }
