@@ -78,10 +78,10 @@ impl<L: RawLog> Edge<L> {
         self
     }
 
-    /// The same edge with a key ring: the values of its records are sealed.
+    /// The same edge with a key ring, if there is one: the values of its records are sealed.
     #[must_use]
-    pub fn with_keys(mut self, keys: Arc<KeyRing>) -> Self {
-        self.sealer = Some(Sealer::new(keys));
+    pub fn with_keys(mut self, keys: Option<Arc<KeyRing>>) -> Self {
+        self.sealer = keys.map(Sealer::new);
         self
     }
 

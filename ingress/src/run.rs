@@ -56,11 +56,7 @@ pub async fn run(
     let spool = Spool::open(spool, Clock::wall()).map_err(|error| StartError::Spool(dir, error))?;
     let spool = Arc::new(spool);
     let edge = Edge::new(routes, log.clone(), Clock::wall(), Settings::from(&config.ingress));
-    let edge = edge.with_spool(spool.clone());
-    let edge = match &config.keys {
-        Some(keys) => edge.with_keys(keys.clone()),
-        None => edge,
-    };
+    let edge = edge.with_spool(spool.clone()).with_keys(config.keys.clone());
     let (broker, open) = (readiness.condition("kafka"), readiness.condition("ingress"));
     open.set(true);
     tracing::info!(accounts = config.line.len(), tls = acceptor.is_some(), "taking webhooks");

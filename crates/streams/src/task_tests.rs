@@ -4,7 +4,7 @@
 //! the last such line (`!id` late, `†id` dead) and the position that would be committed.
 
 use super::*;
-use crate::{MemoryBlocks, Output, Placed, ReceiptTime};
+use crate::{ChainBuilder, MemoryBlocks, Output, Placed, ReceiptTime};
 
 const HOLD: Millis = 2_000;
 const DETOUR_HOLD: Millis = 15_000;
@@ -44,7 +44,7 @@ fn map(released: Released<Message>, out: &mut Vec<Output>) {
     out.push(Output { topic: "out", key: Vec::new(), partition_by: None, headers: Vec::new(), value });
 }
 
-fn chain() -> Chain<Message> {
+fn ordered() -> ChainBuilder<Message> {
     Chain::parse(parse)
         .filter(|message: &Message| message.id.starts_with('f').then_some("event_type"))
         .dedupe(|message| hash(&message.id))
@@ -55,8 +55,10 @@ fn chain() -> Chain<Message> {
             sequence: 0,
             bytes: 100,
         })
-        .detour(DETOUR_HOLD, |record| record.header("detour") == Some("true"))
-        .map(map)
+}
+
+fn chain() -> Chain<Message> {
+    ordered().detour(DETOUR_HOLD, |record| record.header("detour") == Some("true")).map(map)
 }
 
 const LIMITS: Limits = Limits {
@@ -547,15 +549,7 @@ fn a_restart_makes_those_wait_that_the_run_before_it_made_wait() {
 fn a_message_that_leaves_sees_what_comes_behind_it_of_its_conversation() {
     let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let told = seen.clone();
-    let chain = Chain::parse(parse)
-        .dedupe(|message: &Message| hash(&message.id))
-        .reorder(HOLD, |message| Placed {
-            conversation: message.conversation,
-            event_time: EventTime(message.event),
-            received: ReceiptTime(message.received),
-            sequence: 0,
-            bytes: 100,
-        })
+    let chain = ordered()
         .prepare(move |message, append, behind| {
             let behind: Vec<&str> = behind.map(|message| message.id.as_str()).collect();
             told.lock().unwrap().push(format!("{} {}: {}", append.0, message.id, behind.join(" ")));

@@ -162,9 +162,7 @@ impl Server {
         if let Some(spool) = &spool {
             edge = edge.with_spool(spool.clone());
         }
-        if let Some(keys) = keys {
-            edge = edge.with_keys(keys);
-        }
+        edge = edge.with_keys(keys);
         let drain = spool.map(|spool| {
             let log = log.clone();
             tokio::spawn(async move { spool.drain(&log).await })

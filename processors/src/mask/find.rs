@@ -31,36 +31,37 @@ pub(super) struct Shapes {
 
 impl Shapes {
     pub(super) fn compile(rules: &[Rule]) -> Result<Self, RulesError> {
-        let mut patterns = Vec::new();
-        let mut owners = Vec::new();
-        let mut mistakes = Vec::new();
-        for (number, rule) in rules.iter().enumerate() {
-            for shape in &rule.shapes {
-                let pattern = shape.replace('~', SEPARATOR).replace('#', "[0-9]");
-                // Alone first, so that a mistake is told with its rule.
-                match automaton(&[&pattern]) {
-                    Ok(alone) if alone.has_empty() => {
-                        mistakes.push(format!("rule {}: the shape {shape:?} fits where nothing is", rule.id));
-                    }
-                    Ok(_) => {
-                        patterns.push(pattern);
-                        owners.push(number);
-                    }
-                    Err(error) => mistakes.push(format!("rule {}: shape {shape:?}: {error}", rule.id)),
-                }
-            }
-        }
-        if !mistakes.is_empty() {
-            return Err(RulesError(mistakes));
-        }
+        let shapes = || {
+            (0..).zip(rules).flat_map(|(number, rule)| rule.shapes.iter().map(move |shape| (number, shape)))
+        };
+        let patterns: Vec<String> = shapes().map(|(_, shape)| pattern(shape)).collect();
         let patterns: Vec<&str> = patterns.iter().map(String::as_str).collect();
-        let automaton = automaton(&patterns)
-            .map_err(|error| RulesError(vec![format!("the shapes together: {error}")]))?;
+        let automaton = match automaton(&patterns) {
+            Ok(all) if !all.has_empty() => all,
+            failed => {
+                // One by one, to tell which of them it is.
+                let mut mistakes: Vec<String> = shapes()
+                    .filter_map(|(number, shape)| {
+                        let wrong = match automaton(&[&pattern(shape)]) {
+                            Ok(alone) if alone.has_empty() => "it fits where nothing is".to_owned(),
+                            Ok(_) => return None,
+                            Err(error) => error,
+                        };
+                        Some(format!("rule {}: shape {shape:?}: {wrong}", rules[number].id))
+                    })
+                    .collect();
+                if let (Err(error), true) = (failed, mistakes.is_empty()) {
+                    mistakes.push(format!("the shapes together: {error}"));
+                }
+                return Err(RulesError(mistakes));
+            }
+        };
         let start = automaton
             .start_state(&start::Config::new().anchored(Anchored::Yes))
             .map_err(|error| RulesError(vec![format!("the shapes together: {error}")]))?;
         let addresses = rules.iter().position(|rule| rule.is_address);
-        Ok(Self { automaton, start, rules: owners, addresses })
+        let rules = shapes().map(|(number, _)| number).collect();
+        Ok(Self { automaton, start, rules, addresses })
     }
 
     /// Everything in a folded text that has the shape of a rule, passes its check, and touches nothing that it must not.
@@ -111,12 +112,12 @@ impl Shapes {
                     if rules[rule].to_word_end {
                         if from >= *words_end {
                             *words_end = word_end(text, at);
-                            hits.push(Hit { rule, start: from, end: *words_end });
+                            hits.push(Hit::new(rule, from, *words_end));
                         }
                     } else if is_free(text, from, at, rules[rule].alone)
                         && rules[rule].check.is_none_or(|check| check.passes(&text[from..at]))
                     {
-                        hits.push(Hit { rule, start: from, end: at });
+                        hits.push(Hit::new(rule, from, at));
                     }
                 }
             } else if automaton.is_dead_state(state) {
@@ -148,13 +149,18 @@ impl Shapes {
             && !follows_mask(&text[..start])
         {
             *last_end = at + 1 + end;
-            hits.push(Hit { rule, start, end: *last_end });
+            hits.push(Hit::new(rule, start, *last_end));
         }
     }
 }
 
 fn is_domain(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || b".-".contains(byte)
+}
+
+/// A shape as a regular expression.
+fn pattern(shape: &str) -> String {
+    shape.replace('~', SEPARATOR).replace('#', "[0-9]")
 }
 
 fn automaton(patterns: &[&str]) -> Result<dense::DFA<Vec<u32>>, String> {

@@ -51,6 +51,18 @@ struct Hit {
     rule: usize,
     start: usize,
     end: usize,
+    /// Where it is a part of a find that is spread over texts: how many digits that has from here on.
+    part: Option<usize>,
+}
+
+impl Hit {
+    fn new(rule: usize, start: usize, end: usize) -> Self {
+        Self { rule, start, end, part: None }
+    }
+
+    fn moved(self, by: usize) -> Self {
+        Self { start: self.start + by, end: self.end + by, ..self }
+    }
 }
 
 impl Masker {
@@ -176,10 +188,9 @@ impl Masker {
             let start = masked.len();
             let (mask, found) = (&self.rules[hit.rule].mask, &text[hit.start..hit.end]);
             let folded = Normal::of(found).bytes;
-            if text.len() <= LONG_TEXT {
-                mask.write(&folded, &mut masked);
-            } else {
-                mask.write_stars(found, digits(&folded), &mut masked);
+            match hit.part {
+                None if text.len() <= LONG_TEXT => mask.write(&folded, &mut masked),
+                part => mask.write_stars(found, part.unwrap_or_else(|| digits(&folded)), &mut masked),
             }
             places.push((start, masked.len()));
             rest = hit.end;

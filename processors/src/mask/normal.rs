@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn a_span_is_where_its_characters_stand() {
         let text = "화１\u{200B}２🙏";
-        let mut hit = Hit { rule: 0, start: 1, end: 3 };
+        let mut hit = Hit::new(0, 1, 3);
         Normal::of(text).place(text, &mut hit);
         assert_eq!(&text[hit.start..hit.end], "１\u{200B}２");
     }

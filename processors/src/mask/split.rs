@@ -147,7 +147,7 @@ impl Masker {
     /// The text with everything masked that is found in it, or in it together with what stands right before and right
     /// behind it: digits and separators only.
     pub(crate) fn mask_between<'t>(&self, before: &str, text: &'t str, behind: &str) -> Cow<'t, str> {
-        let own = self.hits(text);
+        let mut own = self.hits(text);
         if before.is_empty() && behind.is_empty() {
             return self.write(text, &own).0;
         }
@@ -156,39 +156,21 @@ impl Masker {
         let all = format!("{before}{text} {behind}");
         let (begin, end) = (before.len(), before.len() + text.len());
         let across = self.across(&all, begin, end, &own);
-        if across.is_empty() {
-            return self.write(text, &own).0;
-        }
-        let mut masked = String::with_capacity(text.len());
-        let (mut rest, mut own) = (0, own.as_slice());
-        for whole in across {
-            let part = whole.start.max(begin) - begin..whole.end.min(end) - begin;
-            let first = own.partition_point(|hit| hit.end <= part.start);
-            let (earlier, later) = own.split_at(first);
-            let earlier: Vec<Hit> = earlier
-                .iter()
-                .map(|hit| Hit { rule: hit.rule, start: hit.start - rest, end: hit.end - rest })
-                .collect();
-            masked.push_str(&self.write(&text[rest..part.start], &earlier).0);
-            let left = digits(&Normal::of(&all[whole.start.max(begin)..whole.end]).bytes);
-            self.rules[whole.rule].mask.write_stars(&text[part.clone()], left, &mut masked);
-            (rest, own) = (part.end, later);
-        }
-        let later: Vec<Hit> = own
-            .iter()
-            .map(|hit| Hit { rule: hit.rule, start: hit.start - rest, end: hit.end - rest })
-            .collect();
-        masked.push_str(&self.write(&text[rest..], &later).0);
-        Cow::Owned(masked)
+        let part = |whole: &Hit| {
+            let left = digits(&Normal::of(&all[begin.max(whole.start)..whole.end]).bytes);
+            let (start, end) = (whole.start.max(begin) - begin, whole.end.min(end) - begin);
+            Hit { start, end, part: Some(left), ..*whole }
+        };
+        own.extend(across.iter().map(part));
+        own.sort_unstable_by_key(|hit| hit.start);
+        self.write(text, &own).0
     }
 
     /// What is found across the begin or the end of the text within `all`, and is no part of a complete number.
     fn across(&self, all: &str, begin: usize, end: usize, own: &[Hit]) -> Vec<Hit> {
         let mut complete = self.hits(&all[..begin]);
-        let at =
-            |hit: &Hit, from: usize| Hit { rule: hit.rule, start: hit.start + from, end: hit.end + from };
-        complete.extend(own.iter().map(|hit| at(hit, begin)));
-        complete.extend(self.hits(&all[end..]).iter().map(|hit| at(hit, end)));
+        complete.extend(own.iter().map(|hit| hit.moved(begin)));
+        complete.extend(self.hits(&all[end..]).iter().map(|hit| hit.moved(end)));
         let normal = Normal::of(all);
         let mut hits = self.settle(&normal.bytes, |hit, rule| {
             // A bare country code is not enough: short numbers in a row are more often no telephone.

@@ -327,3 +327,16 @@ proptest! {
         prop_assert!(rest.ends_with(&text[at..]));
     }
 }
+
+#[test]
+fn a_shape_that_cannot_be_used_is_told_with_its_rule() {
+    let rule = |id: &str, shape: &str| {
+        format!("[[rule]]\nid = \"{id}\"\nkind = \"k\"\nshapes = ['{shape}']\nmask = \"*\"\nkeep = true\n")
+    };
+    let own = [rule("open", "(#"), rule("empty", "#*"), rule("good", "Z###")].concat();
+    let Err(RulesError(mistakes)) = Masker::with_rules(&own) else { panic!("two shapes are wrong") };
+    assert_eq!(mistakes.len(), 2, "{mistakes:?}");
+    assert!(mistakes[0].starts_with("rule open: shape \"(#\": "), "{mistakes:?}");
+    assert_eq!(mistakes[1], "rule empty: shape \"#*\": it fits where nothing is");
+    assert_eq!(Masker::with_rules(&rule("good", "Z###")).unwrap().mask("Z123 A"), "* A");
+}

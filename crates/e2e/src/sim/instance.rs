@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use streams::{AppendTime, Counts, DedupeSet, Effects, Offset, Position, Record, StoreFault, Task, TaskTime};
+use streams::{Counts, DedupeSet, Effects, Position, StoreFault, Task, TaskTime};
 
 use super::around::Around;
 use super::chain::{MESSAGE_BYTES, Message};
@@ -316,13 +316,7 @@ impl Instance {
                 if around.has(Defect::AppendTimeFirst) {
                     running.task.advance(TaskTime(record.append));
                 }
-                running.task.process(&Record {
-                    offset: Offset(offset),
-                    append_time: AppendTime(record.append),
-                    key: b"",
-                    value: &record.value,
-                    headers: &[],
-                })?;
+                running.task.process(&record.at(offset))?;
                 let effects = running.task.take_effects();
                 self.write(around, partition, effects)?;
             }

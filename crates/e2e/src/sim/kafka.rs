@@ -6,6 +6,8 @@
 
 use std::collections::VecDeque;
 
+use streams::{AppendTime, Offset, Record};
+
 use super::random::Random;
 
 /// After this the broker ends a transaction by itself, in ms. Shorter than in production, so that a short run sees it.
@@ -18,6 +20,19 @@ const PLAIN: usize = usize::MAX;
 pub(super) struct SourceRecord {
     pub(super) append: i64,
     pub(super) value: Vec<u8>,
+}
+
+impl SourceRecord {
+    /// As a task takes it.
+    pub(super) fn at(&self, offset: i64) -> Record<'_> {
+        Record {
+            offset: Offset(offset),
+            append_time: AppendTime(self.append),
+            key: b"",
+            value: &self.value,
+            headers: &[],
+        }
+    }
 }
 
 /// A committed source position.

@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use streams::{
-    AppendTime, Counts, DedupeSet, MemoryBlocks, Offset, Position, Record, StoreFault, Task, TaskTime,
-};
+use streams::{Counts, DedupeSet, MemoryBlocks, Position, StoreFault, Task, TaskTime};
 
 use super::around::{Around, DEAD};
 use super::chain::{Effect, chain};
@@ -201,13 +199,7 @@ fn replayed(around: &Around) -> Result<Vec<Effect>, StoreFault> {
         let (set, _) = DedupeSet::open(MemoryBlocks::default())?;
         let mut task = Task::new(chain(None, &around.known), LIMITS, set, Position(0), Counts::default());
         for (offset, record) in (0..).zip(source) {
-            task.process(&Record {
-                offset: Offset(offset),
-                append_time: AppendTime(record.append),
-                key: b"",
-                value: &record.value,
-                headers: &[],
-            })?;
+            task.process(&record.at(offset))?;
         }
         task.advance(TaskTime(around.now + 2 * DETOUR_HOLD));
         let records = Around::records_of(partition, task.take_effects());

@@ -78,10 +78,7 @@ pub(crate) async fn run(arguments: DevArguments, accounts: Option<PathBuf>) -> R
         Clock::wall(),
         ingress::Settings::from(&config.ingress),
     );
-    let edge = match &config.keys {
-        Some(keys) => edge.with_keys(keys.clone()),
-        None => edge,
-    };
+    let edge = edge.with_keys(config.keys.clone());
     let front = tokio::spawn(front::serve(front, Arc::new(edge), standins.clone(), shutdown.clone()));
 
     let dev = Dev {
