@@ -13,6 +13,7 @@ const BEFORE: usize = 24;
 const BEHIND: usize = 20;
 /// The same in characters of any kind.
 const REACH: usize = 240;
+const REACH_BYTES: usize = REACH * 4;
 
 /// The words of all rules.
 pub(super) struct Contexts {
@@ -47,11 +48,6 @@ impl Contexts {
         Ok(Self { words, meaning })
     }
 
-    /// Whether any of the words stands in a text.
-    pub(super) fn has_any(&self, text: &str) -> bool {
-        self.words.is_match(text)
-    }
-
     /// Where they stand in a text.
     pub(super) fn words<'a>(&'a self, text: &str) -> Words<'a> {
         let found = self.words.find_overlapping_iter(text);
@@ -77,6 +73,12 @@ struct Word<'a> {
 impl Words<'_> {
     /// Whether a find has a word near it that its rule asks for, where it asks, and none that it does not want.
     pub(super) fn allow(&self, text: &str, hit: &Hit, asks: bool) -> bool {
+        // Most finds have no such word even far from them, which is quick to tell.
+        let first = self.0.partition_point(|word| word.end <= hit.start.saturating_sub(REACH_BYTES));
+        let around = self.0[first..].iter().take_while(|word| word.end <= hit.end + REACH_BYTES);
+        if !around.flat_map(|word| word.rules).any(|(rule, _)| *rule == hit.rule) {
+            return !asks;
+        }
         let (from, to) = near(text, hit.start, hit.end);
         let first = self.0.partition_point(|word| word.end <= from);
         let mut is_there = !asks;

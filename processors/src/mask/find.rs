@@ -1,5 +1,6 @@
-//! Finds what has the shape of a rule: all shapes are one automaton, which is run from every place where a number or a
-//! word begins. It ends after some characters, so that the time is linear in the length of the text.
+//! Finds what has the shape of a rule: the shapes that begin as a number are one automaton, those that begin as a word
+//! another, and each is run from every place where such a one begins. It ends after some characters, so that the time is
+//! linear in the length of the text.
 
 use regex_automata::dfa::{Automaton, StartKind, dense};
 use regex_automata::nfa::thompson;
@@ -19,53 +20,59 @@ const DOMAIN: usize = 255;
 /// Stars that make a mask: what stands right behind one is the rest of something that is masked already.
 const STARS: &[u8] = b"***";
 
+/// What a number begins with, where no digit is before it.
+const NUMBER: &[u8] = b"0123456789+(";
+/// What a word begins with, where no letter is before it.
+const WORD: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
 /// The shapes of all rules.
 pub(super) struct Shapes {
-    automaton: dense::DFA<Vec<u32>>,
-    start: StateID,
-    /// The rule of each pattern.
-    rules: Vec<usize>,
+    numbers: Family,
+    words: Family,
     /// The rule of e-mail addresses, where it applies.
     addresses: Option<usize>,
 }
 
+/// Shapes that begin alike: apart, each automaton knows few signs and is small, so that it stays in the caches.
+struct Family {
+    automaton: dense::DFA<Vec<u32>>,
+    start: StateID,
+    /// The rule of each pattern.
+    rules: Vec<usize>,
+}
+
 impl Shapes {
     pub(super) fn compile(rules: &[Rule]) -> Result<Self, RulesError> {
-        let shapes = || {
-            (0..).zip(rules).flat_map(|(number, rule)| rule.shapes.iter().map(move |shape| (number, shape)))
-        };
-        let patterns: Vec<String> = shapes().map(|(_, shape)| pattern(shape)).collect();
-        let patterns: Vec<&str> = patterns.iter().map(String::as_str).collect();
-        let automaton = match automaton(&patterns) {
-            Ok(all) if !all.has_empty() => all,
-            failed => {
-                // One by one, to tell which of them it is.
-                let mut mistakes: Vec<String> = shapes()
-                    .filter_map(|(number, shape)| {
-                        let wrong = match automaton(&[&pattern(shape)]) {
-                            Ok(alone) if alone.has_empty() => "it fits where nothing is".to_owned(),
-                            Ok(_) => return None,
-                            Err(error) => error,
-                        };
-                        Some(format!("rule {}: shape {shape:?}: {wrong}", rules[number].id))
-                    })
-                    .collect();
-                if let (Err(error), true) = (failed, mistakes.is_empty()) {
-                    mistakes.push(format!("the shapes together: {error}"));
+        let (mut numbers, mut words) = (Vec::new(), Vec::new());
+        let mut mistakes = Vec::new();
+        for (number, rule) in rules.iter().enumerate() {
+            for shape in &rule.shapes {
+                let pattern = pattern(shape);
+                match begins(&pattern) {
+                    Ok((as_number, as_word)) => {
+                        if as_number {
+                            numbers.push((number, pattern.clone()));
+                        }
+                        if as_word {
+                            words.push((number, pattern));
+                        }
+                    }
+                    Err(wrong) => mistakes.push(format!("rule {}: shape {shape:?}: {wrong}", rule.id)),
                 }
-                return Err(RulesError(mistakes));
             }
-        };
-        let start = automaton
-            .start_state(&start::Config::new().anchored(Anchored::Yes))
-            .map_err(|error| RulesError(vec![format!("the shapes together: {error}")]))?;
+        }
+        if !mistakes.is_empty() {
+            return Err(RulesError(mistakes));
+        }
         let addresses = rules.iter().position(|rule| rule.is_address);
-        let rules = shapes().map(|(number, _)| number).collect();
-        Ok(Self { automaton, start, rules, addresses })
+        let together = |error| RulesError(vec![format!("the shapes together: {error}")]);
+        let family = |shapes: &[(usize, String)]| Family::compile(shapes).map_err(together);
+        Ok(Self { numbers: family(&numbers)?, words: family(&words)?, addresses })
     }
 
     /// Everything in a folded text that has the shape of a rule, passes its check, and touches nothing that it must not.
-    pub(super) fn find(&self, text: &[u8], rules: &[Rule], hits: &mut Vec<Hit>) {
+    pub(super) fn find(&self, text: &[u8], rules: &[Rule]) -> Vec<Hit> {
+        let mut hits = Vec::new();
         // Up to where a rule has a find that goes on to the end of its word: it needs no second one there.
         let mut words_end = 0;
         let mut address_end = 0;
@@ -74,25 +81,66 @@ impl Shapes {
         let mut before = 0_u8;
         for (at, byte) in text.iter().copied().enumerate() {
             let begins = match byte {
-                b'0'..=b'9' => !before.is_ascii_digit() && !follows_mask(&text[..at]),
-                b'A'..=b'Z' | b'a'..=b'z' => !before.is_ascii_alphabetic(),
-                b'+' | b'(' => true,
+                b'0'..=b'9' => {
+                    (!before.is_ascii_digit() && !follows_mask(&text[..at])).then_some(&self.numbers)
+                }
+                b'A'..=b'Z' | b'a'..=b'z' => (!before.is_ascii_alphabetic()).then_some(&self.words),
+                b'+' | b'(' => Some(&self.numbers),
                 b'@' => {
                     if text[..at].ends_with(STARS) {
                         masked_until =
                             at + 1 + text[at + 1..].iter().take_while(|byte| is_domain(byte)).count();
                         address_end = masked_until;
                     }
-                    self.address(text, at, &mut address_end, hits);
-                    false
+                    self.address(text, at, &mut address_end, &mut hits);
+                    None
                 }
-                _ => false,
+                _ => None,
             };
             before = byte;
-            if begins && at >= masked_until {
-                self.run(text, at, rules, &mut words_end, hits);
+            if let Some(family) = begins
+                && at >= masked_until
+            {
+                family.run(text, at, rules, &mut words_end, &mut hits);
             }
         }
+        hits
+    }
+
+    /// The address around an `@`. It begins where the one before it has ended, or later.
+    fn address(&self, text: &[u8], at: usize, last_end: &mut usize, hits: &mut Vec<Hit>) {
+        let Some(rule) = self.addresses else { return };
+        let is_local = |byte: &u8| byte.is_ascii_alphanumeric() || b"._%+-".contains(byte);
+        // Of any length: what is masked in a local part that is too long could leave one that is not. No sign is looked
+        // at twice, as an `@` ends it.
+        let local = text[(*last_end).min(at)..at].iter().rev().take_while(|byte| is_local(byte)).count();
+        let local = &text[at - local..at];
+        let start = at - local.iter().skip_while(|byte| !byte.is_ascii_alphanumeric()).count();
+        let domain = &text[at + 1..];
+        let domain = &domain[..domain.iter().take(DOMAIN).take_while(|byte| is_domain(byte)).count()];
+        // It ends with the letters behind the last dot that has some: whatever may be glued to them.
+        let top_from = |dot: usize| {
+            let letters = domain[dot + 1..].iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+            (dot > 0 && domain[dot - 1] != b'.' && letters >= 2).then_some(dot + 1 + letters)
+        };
+        let dots = (0..domain.len()).rev().filter(|place| domain[*place] == b'.');
+        if let Some(end) = dots.filter_map(top_from).next()
+            && start < at
+            && domain[0].is_ascii_alphanumeric()
+            && !follows_mask(&text[..start])
+        {
+            *last_end = at + 1 + end;
+            hits.push(Hit::new(rule, start, *last_end));
+        }
+    }
+}
+
+impl Family {
+    fn compile(shapes: &[(usize, String)]) -> Result<Self, String> {
+        let patterns: Vec<&str> = shapes.iter().map(|(_, pattern)| pattern.as_str()).collect();
+        let automaton = automaton(&patterns)?;
+        let start = start_of(&automaton)?;
+        Ok(Self { automaton, start, rules: shapes.iter().map(|(rule, _)| *rule).collect() })
     }
 
     fn run(&self, text: &[u8], from: usize, rules: &[Rule], words_end: &mut usize, hits: &mut Vec<Hit>) {
@@ -125,33 +173,6 @@ impl Shapes {
             }
         }
     }
-
-    /// The address around an `@`. It begins where the one before it has ended, or later.
-    fn address(&self, text: &[u8], at: usize, last_end: &mut usize, hits: &mut Vec<Hit>) {
-        let Some(rule) = self.addresses else { return };
-        let is_local = |byte: &u8| byte.is_ascii_alphanumeric() || b"._%+-".contains(byte);
-        // Of any length: what is masked in a local part that is too long could leave one that is not. No sign is looked
-        // at twice, as an `@` ends it.
-        let local = text[(*last_end).min(at)..at].iter().rev().take_while(|byte| is_local(byte)).count();
-        let local = &text[at - local..at];
-        let start = at - local.iter().skip_while(|byte| !byte.is_ascii_alphanumeric()).count();
-        let domain = &text[at + 1..];
-        let domain = &domain[..domain.iter().take(DOMAIN).take_while(|byte| is_domain(byte)).count()];
-        // It ends with the letters behind the last dot that has some: whatever may be glued to them.
-        let top_from = |dot: usize| {
-            let letters = domain[dot + 1..].iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
-            (dot > 0 && domain[dot - 1] != b'.' && letters >= 2).then_some(dot + 1 + letters)
-        };
-        let dots = (0..domain.len()).rev().filter(|place| domain[*place] == b'.');
-        if let Some(end) = dots.filter_map(top_from).next()
-            && start < at
-            && domain[0].is_ascii_alphanumeric()
-            && !follows_mask(&text[..start])
-        {
-            *last_end = at + 1 + end;
-            hits.push(Hit::new(rule, start, *last_end));
-        }
-    }
 }
 
 fn is_domain(byte: &u8) -> bool {
@@ -161,6 +182,25 @@ fn is_domain(byte: &u8) -> bool {
 /// A shape as a regular expression.
 fn pattern(shape: &str) -> String {
     shape.replace('~', SEPARATOR).replace('#', "[0-9]")
+}
+
+/// Whether what a pattern fits may begin as a number, and as a word.
+fn begins(pattern: &str) -> Result<(bool, bool), String> {
+    let alone = automaton(&[pattern])?;
+    if alone.has_empty() {
+        return Err("it fits where nothing is".to_owned());
+    }
+    let start = start_of(&alone)?;
+    let with = |bytes: &[u8]| bytes.iter().any(|byte| !alone.is_dead_state(alone.next_state(start, *byte)));
+    match (with(NUMBER), with(WORD)) {
+        (false, false) => Err("it must begin with a digit, a Latin letter, + or (".to_owned()),
+        begins => Ok(begins),
+    }
+}
+
+fn start_of(automaton: &dense::DFA<Vec<u32>>) -> Result<StateID, String> {
+    let start = automaton.start_state(&start::Config::new().anchored(Anchored::Yes));
+    start.map_err(|error| error.to_string())
 }
 
 fn automaton(patterns: &[&str]) -> Result<dense::DFA<Vec<u32>>, String> {

@@ -12,7 +12,6 @@ mod rule;
 mod split;
 
 use std::borrow::Cow;
-use std::cell::Cell;
 
 pub use rule::RulesError;
 pub(crate) use split::Tails;
@@ -111,34 +110,47 @@ impl Masker {
             return Vec::new();
         }
         let normal = Normal::of(text);
-        let (asks, asks_only_not) = (Cell::new(false), Cell::new(false));
-        let mut hits = self.settle(&normal.bytes, |_, rule| {
-            asks.set(asks.get() || rule.asks_for_words());
-            asks_only_not.set(asks_only_not.get() || !rule.not_context.is_empty());
-            !rule.asks_for_words()
-        });
-        hits.iter_mut().for_each(|hit| normal.place(text, hit));
-        // Where something is masked, what it touches may have become a find.
-        let may_ask = asks.get() || !hits.is_empty();
-        if may_ask && (asks_only_not.get() || self.contexts.has_any(text)) {
-            self.near_words(text, &mut hits);
+        let (asking, sure): (Vec<Hit>, Vec<Hit>) =
+            self.shapes.find(&normal.bytes, &self.rules).into_iter().partition(|hit| self.asks(hit));
+        let mut hits = self.settle(&normal.bytes, sure, |hit| !self.asks(hit));
+        if hits.is_empty() {
+            return self.near_words(text, &normal, asking);
         }
+        hits.iter_mut().for_each(|hit| normal.place(text, hit));
+        self.add_near_words(text, &mut hits);
+        hits
+    }
+
+    /// Whether words near a find decide.
+    fn asks(&self, hit: &Hit) -> bool {
+        self.rules[hit.rule].asks_for_words()
+    }
+
+    /// Of finds in a folded text those that have the words near them for which their rules ask, in bytes of the text.
+    fn near_words(&self, text: &str, normal: &Normal, mut asking: Vec<Hit>) -> Vec<Hit> {
+        if asking.is_empty() {
+            return asking;
+        }
+        let words = self.contexts.words(text);
+        let allows = |hit: &Hit| {
+            let mut placed = *hit;
+            normal.place(text, &mut placed);
+            self.asks(hit) && words.allow(text, &placed, !self.rules[hit.rule].context.is_empty())
+        };
+        asking.retain(allows);
+        let mut hits = self.settle(&normal.bytes, asking, allows);
+        hits.iter_mut().for_each(|hit| normal.place(text, hit));
         hits
     }
 
     /// Adds what rules find that ask for words near it. They are looked for in the text as it is masked so far: so they
-    /// are as near when it is masked a second time.
-    fn near_words(&self, text: &str, hits: &mut Vec<Hit>) {
+    /// are as near when it is masked a second time, and what touches a mask may have become a find.
+    fn add_near_words(&self, text: &str, hits: &mut Vec<Hit>) {
         let (masked, masks) = self.write(text, hits);
         let normal = Normal::of(&masked);
-        let words = self.contexts.words(&masked);
-        let found = self.settle(&normal.bytes, |hit, rule| {
-            let mut hit = *hit;
-            normal.place(&masked, &mut hit);
-            rule.asks_for_words() && words.allow(&masked, &hit, !rule.context.is_empty())
-        });
-        for mut hit in found {
-            normal.place(&masked, &mut hit);
+        let mut asking = self.shapes.find(&normal.bytes, &self.rules);
+        asking.retain(|hit| self.asks(hit));
+        for mut hit in self.near_words(&masked, &normal, asking) {
             // Back to where it stands in the text: what is masked before it may have another length.
             let before = masks.partition_point(|(_, end)| *end <= hit.start);
             let is_beside = masks.get(before).is_none_or(|(start, _)| hit.end <= *start);
@@ -151,25 +163,21 @@ impl Masker {
         hits.sort_unstable_by_key(|hit| hit.start);
     }
 
-    /// What is found in a folded text by the rules that are wanted there, settled where it overlaps. What loses may
-    /// still leave something: that is looked for with the others taken out.
-    fn settle(&self, folded: &[u8], wants: impl Fn(&Hit, &Rule) -> bool) -> Vec<Hit> {
+    /// Settles finds in a folded text where they overlap. What loses may still leave something that is wanted: that is
+    /// looked for with the others taken out.
+    fn settle(&self, folded: &[u8], mut found: Vec<Hit>, wants: impl Fn(&Hit) -> bool) -> Vec<Hit> {
         let mut all = Vec::new();
         let mut folded = Cow::Borrowed(folded);
-        loop {
-            let mut hits = Vec::new();
-            self.shapes.find(&folded, &self.rules, &mut hits);
-            hits.retain(|hit| wants(hit, &self.rules[hit.rule]));
-            let found = hits.len();
-            let hits = strongest(hits, folded.len());
-            let has_lost = hits.len() < found;
-            if has_lost {
+        while !found.is_empty() {
+            let count = found.len();
+            let hits = strongest(found, folded.len());
+            found = Vec::new();
+            if hits.len() < count {
                 hits.iter().for_each(|hit| folded.to_mut()[hit.start..hit.end].fill(normal::OTHER));
+                found = self.shapes.find(&folded, &self.rules);
+                found.retain(&wants);
             }
             all.extend(hits);
-            if !has_lost {
-                break;
-            }
         }
         all.sort_unstable_by_key(|hit| hit.start);
         all

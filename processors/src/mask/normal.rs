@@ -23,7 +23,6 @@ impl Normal {
         let mut bytes = Vec::with_capacity(text.len());
         walk(text, |_, folded| {
             bytes.extend(folded);
-            true
         });
         Self { bytes, origin: OnceCell::new() }
     }
@@ -34,7 +33,6 @@ impl Normal {
             let mut origin = Vec::with_capacity(self.bytes.len());
             walk(text, |at, folded| {
                 origin.extend(folded.map(|_| at));
-                true
             });
             origin
         });
@@ -44,50 +42,96 @@ impl Normal {
     }
 }
 
-/// Calls `take` with where each character begins and what it stands for, until that says `false`. Says whether it went
-/// to the end.
-fn walk(text: &str, mut take: impl FnMut(usize, Option<u8>) -> bool) -> bool {
-    let bytes = text.as_bytes();
+/// Calls `take` with where each character begins and what it stands for.
+fn walk(text: &str, mut take: impl FnMut(usize, Option<u8>)) {
     let mut at = 0;
-    while at < bytes.len() {
-        // Most of what is written is told by the first byte of a character, or by two.
-        let (folded, width) = match bytes[at] {
-            b'\t' => (Some(b' '), 1),
-            ascii @ 0..0x80 => (Some(ascii), 1),
-            // Han, Hangul, and Thai letters.
-            0xE4..=0xE9 | 0xEB..=0xED => (Some(OTHER), 3),
-            0xEA if bytes[at + 1] >= 0xB0 => (Some(OTHER), 3),
-            0xE0 if bytes[at + 1] == 0xB8 || (bytes[at + 1] == 0xB9 && bytes[at + 2] < 0x90) => {
-                (Some(OTHER), 3)
-            }
-            _ => {
-                let character = text[at..].chars().next().expect("it begins here");
-                (fold(character), character.len_utf8())
-            }
-        };
-        if !take(at, folded) {
-            return false;
-        }
+    while at < text.len() {
+        let (folded, width) = folded_at(text, at);
+        take(at, folded);
         at += width;
     }
-    true
+}
+
+/// What the character that begins at a byte stands for, and how many bytes it has. Most of what is written is told by the
+/// first byte, or by two.
+#[inline]
+fn folded_at(text: &str, at: usize) -> (Option<u8>, usize) {
+    let bytes = text.as_bytes();
+    match bytes[at] {
+        b'\t' => (Some(b' '), 1),
+        ascii @ 0..0x80 => (Some(ascii), 1),
+        // Han, Hangul, Kana, and Thai letters.
+        0xE4..=0xE9 | 0xEB..=0xED => (Some(OTHER), 3),
+        0xEA if bytes[at + 1] >= 0xB0 => (Some(OTHER), 3),
+        0xE3 if matches!(bytes[at + 1], 0x81 | 0x82) || (bytes[at + 1] == 0x83 && bytes[at + 2] < 0xBB) => {
+            (Some(OTHER), 3)
+        }
+        0xE0 if bytes[at + 1] == 0xB8 || (bytes[at + 1] == 0xB9 && bytes[at + 2] < 0x90) => (Some(OTHER), 3),
+        _ => {
+            let character = text[at..].chars().next().expect("it begins here");
+            (fold(character), character.len_utf8())
+        }
+    }
 }
 
 /// Signs of the shortest word that may be a token without any digit: what stands behind `Bearer`.
 const TOKEN: usize = 12;
 
-/// Whether a text has anything that a rule could begin with or hang on: a digit of any script, an `@`, or a word that is
-/// as long as a token.
-pub(super) fn may_hold(text: &str) -> bool {
-    let mut word = 0;
-    !walk(text, |_, folded| {
-        word = match folded {
-            Some(b'0'..=b'9' | b'@') => return false,
-            Some(b'A'..=b'Z' | b'a'..=b'z' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=' | b'-') => word + 1,
-            _ => 0,
+/// What a byte of a text tells of whether there may be a find.
+#[derive(Clone, Copy)]
+enum Hint {
+    /// Nothing. All bytes that go on with a character are of these.
+    None,
+    /// A sign of a token.
+    Token,
+    /// There may be one.
+    Holds,
+    /// It begins a character that must be folded.
+    Fold,
+}
+
+const HINTS: [Hint; 256] = {
+    let mut hints = [Hint::None; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        hints[byte] = match byte {
+            0x30..=0x39 | 0x40 => Hint::Holds,
+            // Letters, and + - . / = _ ~.
+            0x41..=0x5A | 0x61..=0x7A | 0x2B | 0x2D..=0x2F | 0x3D | 0x5F | 0x7E => Hint::Token,
+            // Han and Hangul are told by their first byte.
+            0xE4..=0xE9 | 0xEB..=0xED => Hint::None,
+            0xC0..=0xFF => Hint::Fold,
+            _ => Hint::None,
         };
-        word < TOKEN
-    })
+        byte += 1;
+    }
+    hints
+};
+
+/// Whether a text has anything that a rule could begin with or hang on: a digit of any script, an `@`, or a word that is
+/// as long as a token. Most texts of a chat have not, so it is told without folding them.
+pub(super) fn may_hold(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let (mut at, mut word) = (0, 0);
+    while at < bytes.len() {
+        let (hint, width) = match HINTS[usize::from(bytes[at])] {
+            Hint::Fold => {
+                let (folded, width) = folded_at(text, at);
+                (folded.map_or(Hint::None, |folded| HINTS[usize::from(folded)]), width)
+            }
+            hint => (hint, 1),
+        };
+        at += width;
+        word = match hint {
+            Hint::Token => word + 1,
+            Hint::Holds => return true,
+            Hint::None | Hint::Fold => 0,
+        };
+        if word == TOKEN {
+            return true;
+        }
+    }
+    false
 }
 
 /// What a character stands for; `None` where it has no width.

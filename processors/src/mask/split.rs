@@ -106,8 +106,9 @@ impl Tails {
         text: &mut String,
         next: impl Iterator<Item = &'n str>,
     ) {
-        let before = self.0.remove(&writer).filter(|tail| at - tail.at <= REMEMBERED);
-        let before = before.map_or(Piece::EMPTY, |tail| tail.piece);
+        let left = self.0.get(&writer);
+        let has_left = left.is_some();
+        let before = left.filter(|left| at - left.at <= REMEMBERED).map_or(Piece::EMPTY, |left| left.piece);
         let tail = Piece::tail(text);
         let mut behind = String::new();
         if !tail.is_empty() {
@@ -129,11 +130,13 @@ impl Tails {
         if !tail.is_empty() {
             let piece = if tail.is_whole && !before.is_empty() { before.and(&tail) } else { tail };
             self.remember(writer, Tail { piece, at });
+        } else if has_left {
+            self.0.remove(&writer);
         }
     }
 
     fn remember(&mut self, writer: u128, tail: Tail) {
-        if self.0.len() >= WRITERS {
+        if self.0.len() >= WRITERS && !self.0.contains_key(&writer) {
             self.0.retain(|_, other| tail.at - other.at <= REMEMBERED);
             if self.0.len() >= WRITERS {
                 self.0.clear();
@@ -172,7 +175,8 @@ impl Masker {
         complete.extend(own.iter().map(|hit| hit.moved(begin)));
         complete.extend(self.hits(&all[end..]).iter().map(|hit| hit.moved(end)));
         let normal = Normal::of(all);
-        let mut hits = self.settle(&normal.bytes, |hit, rule| {
+        let is_wanted = |hit: &Hit| {
+            let rule = &self.rules[hit.rule];
             // A bare country code is not enough: short numbers in a row are more often no telephone.
             let is_told = rule.check.is_some() || matches!(normal.bytes[hit.start], b'0' | b'+');
             let mut hit = *hit;
@@ -185,7 +189,10 @@ impl Masker {
                 && hit.start < end
                 && hit.end > begin
                 && !is_part
-        });
+        };
+        let mut found = self.shapes.find(&normal.bytes, &self.rules);
+        found.retain(is_wanted);
+        let mut hits = self.settle(&normal.bytes, found, is_wanted);
         hits.iter_mut().for_each(|hit| normal.place(all, hit));
         hits
     }

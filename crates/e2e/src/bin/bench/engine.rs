@@ -51,7 +51,7 @@ fn encode(start: i64) -> f64 {
         person: "6f4a0c1e-0000-8000-8000-000000000001".to_owned(),
         message_id: "461230966842000000".to_owned(),
         event_time: start,
-        text: "สวัสดีค่ะ สอบถามสถานะพัสดุหน่อยค่ะ m000000".to_owned(),
+        text: records::TEXTS[0].to_owned(),
         attributes: attributes(),
         late_by: 0,
         received: start,

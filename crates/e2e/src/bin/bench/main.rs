@@ -1,6 +1,7 @@
 //! Benchmarks of whole processes on a real Kafka, each beside a base line in the same run.
 
 mod bare;
+mod engine;
 mod ingress;
 mod meter;
 mod processors;
@@ -26,6 +27,8 @@ enum Command {
         #[arg(long, default_value_t = 600_000)]
         records: u64,
     },
+    /// CPU a message of the chain alone, step by step, without Kafka.
+    Engine,
     /// Requests a second and CPU a request of ingress, under signed LINE webhooks.
     Ingress {
         /// Requests of a run.
@@ -40,6 +43,10 @@ fn main() -> ExitCode {
     }
     let outcome = match Cli::parse().command {
         Command::Processors { records } => processors::run(records),
+        Command::Engine => {
+            engine::run(runtime::clock::now_ms());
+            Ok(true)
+        }
         Command::Ingress { requests } => ingress::run(requests),
     };
     match outcome {

@@ -11,7 +11,7 @@ use rdkafka::message::Message;
 use schemas::{Codec, Framing, ToGenesys, Topic, TopicNames};
 
 use crate::records::{self, Counter};
-use crate::{bare, block_on, meter, say};
+use crate::{bare, block_on, engine, meter, say};
 
 /// CPU of a message, in µs: what we aim at, and what is too much.
 const AIM_MICROS: f64 = 5.0;
@@ -78,9 +78,6 @@ pub(crate) fn run(records: u64) -> Outcome<bool> {
     Bench::new(&brokers, "exactly_once")?.latency((fastest / 2.0).min(LATENCY_RATE))?;
     Ok(good)
 }
-
-#[path = "engine.rs"]
-mod engine;
 
 /// What a full topic tells: messages a second, µs of CPU a message, and how its commits went.
 struct Throughput {

@@ -17,6 +17,19 @@ use schemas::header;
 pub(crate) const PARTITIONS: i32 = 8;
 /// People who write.
 const PEOPLE: u64 = 5_000;
+/// What they write, in turn: of ten texts three have numbers, and one of these is a telephone's.
+pub(crate) const TEXTS: [&str; 10] = [
+    "สวัสดีค่ะ สอบถามสถานะพัสดุหน่อยค่ะ ยังไม่ได้รับของเลย",
+    "배송이 너무 늦어서 취소하고 싶은데 어떻게 하면 되나요?",
+    "ขอเลขพัสดุของคำสั่งซื้อ 20261103-4417 ด้วยค่ะ",
+    "こんにちは、商品がまだ届いていないのですが確認していただけますか？",
+    "ขอบคุณมากนะคะ 🙏",
+    "請問這個顏色還有貨嗎? 我想要大一點的",
+    "제 번호는 010-2345-6789 입니다. 전화 부탁드려요",
+    "ได้ครับ เดี๋ยวรอแจ้งอีกทีนะครับ",
+    "ありがとうございます！助かりました",
+    "I ordered 2 and got only 1, can you check please?",
+];
 /// Traffic time between two records, in ms.
 const SPACING: i64 = 1;
 const REQUEST: Duration = Duration::from_secs(30);
@@ -34,7 +47,8 @@ pub(crate) fn line(n: u64, time: i64) -> Line {
     let user = format!("U{person:032x}");
     let event_id = format!("01H{n:023}");
     let value = format!(
-        r#"{{"type":"message","message":{{"type":"text","id":"{id}","quoteToken":"q3Plxr4AgKd-{n}","text":"สวัสดีค่ะ สอบถามสถานะพัสดุหน่อยค่ะ m{n:06}"}},"webhookEventId":"{event_id}","deliveryContext":{{"isRedelivery":false}},"timestamp":{time},"source":{{"type":"user","userId":"{user}"}},"replyToken":"nHuyWiB7yP5Zw52FIkcQobQuGDXCTA{n}","mode":"active"}}"#,
+        r#"{{"type":"message","message":{{"type":"text","id":"{id}","quoteToken":"q3Plxr4AgKd-{n}","text":"{text}"}},"webhookEventId":"{event_id}","deliveryContext":{{"isRedelivery":false}},"timestamp":{time},"source":{{"type":"user","userId":"{user}"}},"replyToken":"nHuyWiB7yP5Zw52FIkcQobQuGDXCTA{n}","mode":"active"}}"#,
+        text = TEXTS[usize::try_from(n % 10).expect("below ten")],
         id = 461_230_966_842_000_000 + n
     );
     Line { key: format!("{}:{user}", e2e::process::account::LINE), value, event_id }
