@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use processors::{
-    Account, Entry, Framings, Masker, Message, People, Settings, genesys_to_line, line_to_genesys,
+    Account, Entry, Find, Framings, Masker, Message, People, Settings, Vault, genesys_to_line,
+    line_to_genesys,
 };
-use streams::{AppendTime, Chain, Counts, DedupeSet, Limits, MemoryBlocks, Offset, Position, Record, Task};
+use streams::{
+    AppendTime, Chain, Counts, DedupeSet, Limits, MemoryBlocks, Offset, Output, Position, Record, Task,
+};
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
 const TIME: i64 = 1_790_000_000_000;
@@ -22,6 +25,12 @@ struct Known;
 impl People for Known {
     fn find(&self, _: &str) -> Entry {
         Entry::Person
+    }
+}
+
+impl Vault for Known {
+    fn found(&mut self, _: &str, _: Find, _: i64, _: &mut Vec<Output>) -> Option<String> {
+        None
     }
 }
 
@@ -110,7 +119,7 @@ fn benches(c: &mut Criterion) {
         let (value, ids) = (line_event(mode), ids(different));
         group.bench_function(name, |b| {
             b.iter_batched(
-                || task(line_to_genesys(&settings, Known)),
+                || task(line_to_genesys(&settings, Known, Known)),
                 |task| run(task, key, "line-th", &value, &ids),
                 BatchSize::LargeInput,
             );

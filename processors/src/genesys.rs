@@ -162,6 +162,8 @@ impl Parser {
             message_id: String::new(),
             who: Who::Person { guid: String::new(), prefix: String::new() },
             body: Body::Nothing(Reason::EventType),
+            finds: Vec::new(),
+            tokens: Vec::new(),
         };
         // Typing indicators are the most frequent event: the header spares reading them.
         if let Some(reason) = head.event_type.and_then(filtered) {

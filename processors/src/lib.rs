@@ -16,21 +16,27 @@ mod settings;
 mod split;
 mod to_genesys;
 mod to_line;
+mod vault;
 
 pub use dedupe::{EventKey, derived_identity, event_hash, identity_text};
 pub use identity::{Entry, MEMBER_TAG_HEX, People, REMEMBERED_PERSONS, person_guid};
-pub use mask::{Found, Masker, RulesError};
+pub use mask::{Find, Found, Masker, Original, RulesError};
 pub use message::Message;
 pub use settings::{Account, Framings, Settings};
 pub use split::{LINE_OBJECTS, LINE_UNITS, split};
 use streams::Chain;
+pub use vault::Vault;
 
 /// `webhooks.line` → `outbox.genesys`. A message is boxed: it moves from buffer to buffer on its way.
 ///
 /// A chain belongs to one task and is dropped with it: it remembers which persons it has written to
 /// `state.identity`, and that memory must not outlive a commit that failed.
 #[must_use]
-pub fn line_to_genesys(settings: &Settings, people: impl People) -> Chain<Box<Message>> {
+pub fn line_to_genesys(
+    settings: &Settings,
+    people: impl People,
+    mut vault: impl Vault,
+) -> Chain<Box<Message>> {
     let parse = line::Parser::new(settings);
     let mut masking = masking::Masking::new(settings.masker.clone());
     let mut identify = identity::Identify::new(settings, people);
@@ -41,7 +47,10 @@ pub fn line_to_genesys(settings: &Settings, people: impl People) -> Chain<Box<Me
         .reorder(settings.hold_line_ms, |message| message.placed())
         .detour(settings.hold_spooled_ms, head::is_spooled)
         .prepare(move |message, append, behind| masking.mask(message, append, behind.map(|held| &**held)))
-        .identify(move |message, out| identify.identify(message, out))
+        .identify(move |message, out| {
+            identify.identify(message, out);
+            vault::keep(&mut vault, message, out);
+        })
         .map(move |released, out| map.write(released, out))
 }
 

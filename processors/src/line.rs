@@ -93,6 +93,8 @@ impl Parser {
             message_id: String::new(),
             who: Who::Address { address: String::new(), speaker: Speaker::Alone },
             body: Body::Nothing(Reason::EventType),
+            finds: Vec::new(),
+            tokens: Vec::new(),
         };
         // The header decides where there is one: an event that is not for us may have any shape.
         if head.event_type.is_some_and(|kind| kind != "message") {

@@ -28,16 +28,16 @@ impl Masking {
         behind: impl Iterator<Item = &'m Message>,
     ) {
         let writer = writer(message);
-        let Body::Line(said) = &mut message.body else { return };
-        let mask = |text: &mut String| {
-            if let std::borrow::Cow::Owned(masked) = self.masker.mask(text) {
+        let Message { body: Body::Line(said), finds, .. } = message else { return };
+        let mut mask = |text: &mut String| {
+            if let std::borrow::Cow::Owned(masked) = self.masker.take(text, finds) {
                 *text = masked;
             }
         };
         match said {
             Said::Text(text) => {
                 let next = behind.filter(|message| self::writer(message) == writer).map_while(text_of);
-                self.tails.mask(&self.masker, writer, append.0, text, next);
+                self.tails.mask(&self.masker, writer, append.0, text, next, finds);
             }
             Said::Sticker { text, keywords } => {
                 mask(text);

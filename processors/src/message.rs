@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use schemas::Reason;
+use schemas::{Reason, VaultToken};
 use streams::{EventTime, Placed, ReceiptTime};
 
+use crate::mask::Find;
 use crate::settings::Account;
 
 /// An event on its way through a chain. Has no `Debug`: it holds what a person said.
@@ -22,6 +23,10 @@ pub struct Message {
     pub(crate) message_id: String,
     pub(crate) who: Who,
     pub(crate) body: Body,
+    /// What was masked in the body.
+    pub(crate) finds: Vec<Find>,
+    /// What the vault gave for what it keeps of that.
+    pub(crate) tokens: Vec<VaultToken>,
 }
 
 /// The person or group that the conversation is with.

@@ -34,6 +34,7 @@ impl Writer {
             attributes: account.attributes.clone(),
             late_by,
             received: message.received,
+            tokens: message.tokens,
         };
         out.push(Output {
             topic: Topic::OutboxGenesys.name(),

@@ -11,7 +11,7 @@ use apache_avro::writer::datum::GenericDatumWriter;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{Delivery, IdentityEntry, ToGenesys, ToLine, Topic};
+use crate::{Delivery, IdentityEntry, Reveal, ToGenesys, ToLine, Topic, VaultEntry};
 
 /// A schema of the `.avsc` files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,11 +24,22 @@ pub enum Schema {
     Delivery,
     /// [`IdentityEntry`].
     Identity,
+    /// [`VaultEntry`].
+    Vault,
+    /// [`Reveal`].
+    Reveal,
 }
 
 impl Schema {
     /// Every schema.
-    pub const ALL: [Schema; 4] = [Schema::ToGenesys, Schema::ToLine, Schema::Delivery, Schema::Identity];
+    pub const ALL: [Schema; 6] = [
+        Schema::ToGenesys,
+        Schema::ToLine,
+        Schema::Delivery,
+        Schema::Identity,
+        Schema::Vault,
+        Schema::Reveal,
+    ];
 
     /// The schema as JSON.
     #[must_use]
@@ -38,6 +49,8 @@ impl Schema {
             Schema::ToLine => include_str!("../avsc/to_line.avsc"),
             Schema::Delivery => include_str!("../avsc/delivery.avsc"),
             Schema::Identity => include_str!("../avsc/identity.avsc"),
+            Schema::Vault => include_str!("../avsc/vault.avsc"),
+            Schema::Reveal => include_str!("../avsc/reveal.avsc"),
         }
     }
 
@@ -49,6 +62,8 @@ impl Schema {
             Schema::ToLine => &[Topic::OutboxLine],
             Schema::Delivery => &[Topic::DeliveriesGenesys, Topic::DeliveriesLine],
             Schema::Identity => &[Topic::Identity],
+            Schema::Vault => &[Topic::Vault],
+            Schema::Reveal => &[Topic::Reveals],
         }
     }
 
@@ -57,12 +72,13 @@ impl Schema {
     fn earlier(self) -> &'static [&'static str] {
         match self {
             Schema::Delivery => &[include_str!("../avsc/delivery.1.avsc")],
-            Schema::ToGenesys | Schema::ToLine | Schema::Identity => &[],
+            Schema::ToGenesys => &[include_str!("../avsc/to_genesys.1.avsc")],
+            Schema::ToLine | Schema::Identity | Schema::Vault | Schema::Reveal => &[],
         }
     }
 
     fn parsed(self) -> &'static apache_avro::Schema {
-        static PARSED: LazyLock<[apache_avro::Schema; 4]> = LazyLock::new(|| {
+        static PARSED: LazyLock<[apache_avro::Schema; 6]> = LazyLock::new(|| {
             Schema::ALL.map(|schema| {
                 apache_avro::Schema::parse_str(schema.text()).expect("the schemas are compiled in and tested")
             })
@@ -71,7 +87,7 @@ impl Schema {
     }
 
     fn parsed_earlier(self) -> &'static [apache_avro::Schema] {
-        static PARSED: LazyLock<[Vec<apache_avro::Schema>; 4]> = LazyLock::new(|| {
+        static PARSED: LazyLock<[Vec<apache_avro::Schema>; 6]> = LazyLock::new(|| {
             Schema::ALL.map(|schema| {
                 let parse = |text: &&str| {
                     apache_avro::Schema::parse_str(text).expect("the schemas are compiled in and tested")
@@ -107,6 +123,12 @@ impl AvroRecord for Delivery {
 }
 impl AvroRecord for IdentityEntry {
     const SCHEMA: Schema = Schema::Identity;
+}
+impl AvroRecord for VaultEntry {
+    const SCHEMA: Schema = Schema::Vault;
+}
+impl AvroRecord for Reveal {
+    const SCHEMA: Schema = Schema::Reveal;
 }
 
 /// What stands before the Avro bytes of a value.
@@ -205,7 +227,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::{DeliveryStatus, Person};
+    use crate::{Act, DataKey, DeliveryStatus, KeptValue, Person, VaultToken};
 
     fn round_trip<T: AvroRecord + PartialEq>(value: &T) {
         for framing in [Framing::SingleObject, Framing::Confluent(7)] {
@@ -232,6 +254,7 @@ mod tests {
             attributes: BTreeMap::from([("market".into(), "Thailand".into())]).into(),
             late_by: 0,
             received: 1_790_000_000_100,
+            tokens: vec![VaultToken { kind: "phone".into(), token: "abc".into() }],
         });
         round_trip(&ToLine {
             identity: "0f".repeat(16),
@@ -275,6 +298,41 @@ mod tests {
             person: Some(Person { channel: "line".into(), account: "th".into(), address: "U1".into() }),
             alias_of: None,
         });
+        let nothing = VaultEntry { person: "a".into(), data_key: None, value: None, forgotten_at: Some(7) };
+        round_trip(&VaultEntry {
+            data_key: Some(DataKey {
+                id: "k".into(),
+                ring_key: "2026-11-24".into(),
+                wrapped: vec![0, 255],
+                made_at: 1,
+            }),
+            ..nothing.clone()
+        });
+        round_trip(&VaultEntry {
+            value: Some(KeptValue {
+                token: "t".into(),
+                kind: "phone".into(),
+                data_key: "k".into(),
+                sealed: vec![7; 40],
+                kept_at: 1,
+                until: 2,
+            }),
+            ..nothing.clone()
+        });
+        round_trip(&nothing);
+        for what in [Act::Reveal, Act::Forget] {
+            round_trip(&Reveal {
+                what,
+                person: "a".into(),
+                token: Some("t".into()),
+                kind: None,
+                reason: "asked for".into(),
+                operator: "o".into(),
+                system_user: "u".into(),
+                host: "h".into(),
+                at: 1,
+            });
+        }
     }
 
     #[test]

@@ -10,11 +10,13 @@ mod outbox;
 mod partition;
 mod reason;
 mod topic;
+mod vault;
 
 pub use avro::{AvroRecord, Codec, DecodeError, Framing, Schema};
 pub use delivery::{Delivery, DeliveryStatus};
 pub use identity::{IdentityEntry, Person};
-pub use outbox::{ToGenesys, ToLine};
+pub use outbox::{ToGenesys, ToLine, VaultToken};
 pub use partition::partition_for;
 pub use reason::Reason;
 pub use topic::{DEFAULT_PARTITIONS, Kept, MAX_MESSAGE_BYTES, Spec, Topic, TopicNames, WEBHOOK_BODY_LIMIT};
+pub use vault::{Act, DataKey, KeptValue, Reveal, VaultEntry, VaultKey};

@@ -28,6 +28,18 @@ pub struct ToGenesys {
     pub late_by: i64,
     /// When ingress received it, ms since 1970 (UTC).
     pub received: i64,
+    /// What the vault keeps of what is masked in the text, in the order of the text.
+    #[serde(default)]
+    pub tokens: Vec<VaultToken>,
+}
+
+/// What stands for a value of the vault.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VaultToken {
+    /// What the value is, such as `phone`.
+    pub kind: Arc<str>,
+    /// With it and the person's GUID, whoever may do so reveals the value.
+    pub token: String,
 }
 
 /// An agent's message for LINE (`outbox.line`).

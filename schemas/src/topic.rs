@@ -32,6 +32,10 @@ pub enum Topic {
     DedupeGenesys,
     /// Person to address, and alias to person.
     Identity,
+    /// What was masked, sealed, by person and token.
+    Vault,
+    /// Who read what out of the vault, and why.
+    Reveals,
 }
 
 /// How long a topic keeps its records.
@@ -43,6 +47,9 @@ pub enum Kept {
     DedupeAnd(u32),
     /// The newest record of each key, for ever.
     Compacted,
+    /// The same; what is replaced or removed is compacted away this many hours later at the latest
+    /// (`max.compaction.lag.ms`).
+    CompactedWithin(u32),
 }
 
 /// A row of the topic table.
@@ -64,7 +71,7 @@ const fn row(topic: Topic, name: &'static str, kept: Kept, append_time: bool) ->
 
 impl Topic {
     /// Every topic, in the order of the data path.
-    pub const ALL: [Spec; 10] = [
+    pub const ALL: [Spec; 12] = [
         row(Topic::WebhooksLine, "webhooks.line", Kept::Days(7), true),
         row(Topic::WebhooksGenesys, "webhooks.genesys", Kept::Days(7), true),
         row(Topic::OutboxGenesys, "outbox.genesys", Kept::Days(7), false),
@@ -75,6 +82,8 @@ impl Topic {
         row(Topic::DedupeLine, "state.dedupe.line", Kept::DedupeAnd(2), true),
         row(Topic::DedupeGenesys, "state.dedupe.genesys", Kept::DedupeAnd(2), true),
         row(Topic::Identity, "state.identity", Kept::Compacted, false),
+        row(Topic::Vault, "state.vault", Kept::CompactedWithin(1), false),
+        row(Topic::Reveals, "audit.reveals", Kept::Days(365), true),
     ];
 
     /// This topic's row of the table.

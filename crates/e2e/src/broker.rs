@@ -3,7 +3,7 @@
 mod docker;
 mod local;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -113,6 +113,15 @@ impl Broker {
     pub fn log(&self) -> Option<PathBuf> {
         match &self.kind {
             Kind::Local(jvm) => Some(jvm.log()),
+            Kind::Given | Kind::Docker(_) => None,
+        }
+    }
+
+    /// The folder of its own files, if they are where we can read them.
+    #[must_use]
+    pub fn dir(&self) -> Option<&Path> {
+        match &self.kind {
+            Kind::Local(jvm) => Some(jvm.dir()),
             Kind::Given | Kind::Docker(_) => None,
         }
     }

@@ -113,6 +113,18 @@ impl Product {
     /// # Errors
     /// If it ends with another code than 0, or not within a minute; the text holds what it said.
     pub fn run(&self, arguments: &[&str]) -> Outcome<String> {
+        match self.try_run(arguments)? {
+            (0, said) => Ok(said),
+            (status, said) => Err(format!("{arguments:?} ended with {status}: {}", tail(&said))),
+        }
+    }
+
+    /// Runs a command of the product's to its end, and gives its exit code and what it printed; -1 where a signal ended
+    /// it.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub fn try_run(&self, arguments: &[&str]) -> Outcome<(i32, String)> {
         let ran = Command::new("timeout")
             .arg(COMMAND_WITHIN)
             .arg(&self.binary)
@@ -120,11 +132,7 @@ impl Product {
             .output();
         let Output { status, stdout, stderr } = ran.map_err(|error| format!("{arguments:?}: {error}"))?;
         let said = format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
-        if status.success() {
-            Ok(said)
-        } else {
-            Err(format!("{arguments:?} ended with {status}: {}", tail(&said)))
-        }
+        Ok((status.code().unwrap_or(-1), said))
     }
 
     /// Starts a service under the name of an instance, and waits until it says that it is ready.
@@ -186,6 +194,12 @@ impl Product {
             fs::OpenOptions::new().append(true).open(&config)?.write_all(sections.as_bytes())
         };
         write().map_err(|error| format!("{}: {error}", config.display()))
+    }
+
+    /// Where its configuration, its logs and its data are.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     /// Where an instance writes its log, through all its restarts.

@@ -56,19 +56,8 @@ impl KeyRing {
     pub fn seal(&self, now_ms: i64, nonce: &Nonce, belongs_to: &[u8], value: &[u8]) -> Sealed {
         let (id, secret) = self.newest();
         let name = format!("{id}/{}", now_ms.div_euclid(MILLIS_OF_DAY));
-        let key = self.day(&name, &secret.0);
-        let mut sealed = Vec::with_capacity(NONCE_LEN + value.len() + AES_256_GCM.tag_len());
-        sealed.extend_from_slice(&nonce.0);
-        sealed.extend_from_slice(value);
-        let tag = key
-            .seal_in_place_separate_tag(
-                AeadNonce::assume_unique_for_key(nonce.0),
-                Aad::from(belongs_to),
-                &mut sealed[NONCE_LEN..],
-            )
-            .expect("no value is that long");
-        sealed.extend_from_slice(tag.as_ref());
-        Sealed { key: name, value: sealed }
+        let value = seal(&self.day(&name, &secret.0), nonce, belongs_to, value);
+        Sealed { key: name, value }
     }
 
     /// Opens a value that was sealed with the key of this name.
@@ -78,14 +67,7 @@ impl KeyRing {
     pub fn open(&self, name: &str, belongs_to: &[u8], sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
         let id = name.rsplit_once('/').map_or(name, |(id, _)| id);
         let secret = self.secret(id).ok_or_else(|| OpenError::NoKey(id.to_owned()))?;
-        let key = self.day(name, &secret.0);
-        let (nonce, rest) = sealed.split_first_chunk::<NONCE_LEN>().ok_or(OpenError::Broken)?;
-        let mut value = rest.to_vec();
-        let nonce = AeadNonce::assume_unique_for_key(*nonce);
-        let length =
-            key.open_in_place(nonce, Aad::from(belongs_to), &mut value).map_err(|_| OpenError::Broken)?.len();
-        value.truncate(length);
-        Ok(value)
+        open(&self.day(name, &secret.0), belongs_to, sealed).ok_or(OpenError::Broken)
     }
 
     /// The key of a day, made once.
@@ -97,13 +79,39 @@ impl KeyRing {
         if days.len() >= DAYS {
             days.clear();
         }
-        let info = [PURPOSE, name.as_bytes()];
-        let extracted = Salt::new(HKDF_SHA256, &[]).extract(secret);
-        let key = UnboundKey::from(extracted.expand(&info, &AES_256_GCM).expect("the length of one key"));
-        let key = Arc::new(LessSafeKey::new(key));
+        let key = Arc::new(derive(secret, &[PURPOSE, name.as_bytes()]));
         days.insert(name.to_owned(), key.clone());
         key
     }
+}
+
+/// A key that a secret gives for one use.
+pub(crate) fn derive(secret: &[u8; 32], info: &[&[u8]]) -> LessSafeKey {
+    let extracted = Salt::new(HKDF_SHA256, &[]).extract(secret);
+    LessSafeKey::new(UnboundKey::from(extracted.expand(info, &AES_256_GCM).expect("the length of one key")))
+}
+
+/// Nonce, ciphertext, tag.
+pub(crate) fn seal(key: &LessSafeKey, nonce: &Nonce, belongs_to: &[u8], value: &[u8]) -> Vec<u8> {
+    let mut sealed = Vec::with_capacity(NONCE_LEN + value.len() + AES_256_GCM.tag_len());
+    sealed.extend_from_slice(&nonce.0);
+    sealed.extend_from_slice(value);
+    let nonce = AeadNonce::assume_unique_for_key(nonce.0);
+    let tag = key
+        .seal_in_place_separate_tag(nonce, Aad::from(belongs_to), &mut sealed[NONCE_LEN..])
+        .expect("no value is that long");
+    sealed.extend_from_slice(tag.as_ref());
+    sealed
+}
+
+/// What was sealed; `None` if it was changed, belongs elsewhere, or has another key.
+pub(crate) fn open(key: &LessSafeKey, belongs_to: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+    let (nonce, rest) = sealed.split_first_chunk::<NONCE_LEN>()?;
+    let mut value = rest.to_vec();
+    let nonce = AeadNonce::assume_unique_for_key(*nonce);
+    let length = key.open_in_place(nonce, Aad::from(belongs_to), &mut value).ok()?.len();
+    value.truncate(length);
+    Some(value)
 }
 
 #[cfg(test)]

@@ -46,6 +46,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: KeysCommand,
     },
+    /// Reveal what was masked, on record; forget a person.
+    Vault {
+        #[command(subcommand)]
+        command: VaultCommand,
+    },
     /// Mask the personal data in lines of standard input; tells what was found, as JSON.
     Mask(MaskArguments),
     /// Ask the service on this host whether it is ready; exit code 0 if it is.
@@ -94,6 +99,55 @@ pub(crate) enum KeysCommand {
         /// The name of the key.
         id: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum VaultCommand {
+    /// Print what a token stands for; who, when and why goes to `audit.reveals` first.
+    ///
+    /// Exit code 3: no such token; 4: the person is forgotten; 5: its time is over; 6: the key ring does not open it.
+    Reveal(RevealArguments),
+    /// Print tokens and kinds of a person, without values.
+    List {
+        /// The person's GUID, as Genesys shows it.
+        #[arg(long)]
+        person: String,
+    },
+    /// Destroy a person's keys, for ever: nothing kept opens any more, and nothing is kept from now on.
+    Forget {
+        /// The person's GUID, as Genesys shows it.
+        #[arg(long)]
+        person: String,
+        #[command(flatten)]
+        who: Who,
+        /// Why; it goes on record.
+        #[arg(long, default_value = "asked to forget")]
+        reason: String,
+    },
+    /// Wrap all data keys with the newest key of the ring. Give the new ring to all processors first.
+    Rotate,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RevealArguments {
+    /// The person's GUID, as Genesys shows it.
+    #[arg(long)]
+    pub(crate) person: String,
+    /// The token, as the message's metadata or `naru vault list` shows it.
+    #[arg(long)]
+    pub(crate) token: String,
+    /// Why; it goes on record.
+    #[arg(long)]
+    pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) who: Who,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Who {
+    /// Who asks [default: the system's user]; it goes on record beside the system's user and host.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) operator: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

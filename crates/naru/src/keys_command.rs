@@ -5,11 +5,11 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use keys::{KeyRing, Secret};
-use ring::rand::{SecureRandom, SystemRandom};
 use runtime::clock;
 
 use crate::Failure;
 use crate::cli::KeysCommand;
+use crate::random::random;
 
 /// Runs one of the commands.
 #[expect(clippy::print_stdout, reason = "the command's answer")]
@@ -25,7 +25,7 @@ pub(crate) fn run(command: &KeysCommand) -> Result<(), Failure> {
                 );
                 return Ok(());
             }
-            let added = KeyRing::add(None, &today(), &random()).map_err(Failure::failed)?;
+            let added = KeyRing::add(None, &today(), &Secret(random())).map_err(Failure::failed)?;
             create(file, &added.file)?;
             println!("{}: a key ring with the key {}; keep a copy of it", file.display(), added.id);
         }
@@ -37,7 +37,8 @@ pub(crate) fn run(command: &KeysCommand) -> Result<(), Failure> {
             }
         }
         KeysCommand::Rotate { file } => {
-            let added = KeyRing::add(Some(&read(file)?.0), &today(), &random()).map_err(Failure::failed)?;
+            let added =
+                KeyRing::add(Some(&read(file)?.0), &today(), &Secret(random())).map_err(Failure::failed)?;
             replace(file, &added.file)?;
             println!(
                 "{}: the key {} seals from the next start of each service on; give the file to all of them first",
@@ -57,13 +58,7 @@ pub(crate) fn run(command: &KeysCommand) -> Result<(), Failure> {
 
 /// A ring of a new key that is kept nowhere, for `naru dev`.
 pub(crate) fn passing() -> KeyRing {
-    KeyRing::of(&today(), random())
-}
-
-fn random() -> Secret {
-    let mut bytes = [0; 32];
-    SystemRandom::new().fill(&mut bytes).expect("a system without random bytes runs no TLS either");
-    Secret(bytes)
+    KeyRing::of(&today(), Secret(random()))
 }
 
 /// The day in UTC, as `2026-11-24`.

@@ -1,6 +1,7 @@
 //! The command line: one binary that runs any part of Naru.
 //!
-//! Exit codes: 0 it did what it was told; 1 it could not; 2 the command line or the configuration is wrong.
+//! Exit codes: 0 it did what it was told; 1 it could not; 2 the command line or the configuration is wrong. A command
+//! that has others says so in its help.
 
 mod check;
 mod cli;
@@ -8,8 +9,10 @@ mod dev;
 mod keys_command;
 mod mask;
 mod people;
+mod random;
 mod service;
 mod standin;
+mod vault;
 
 use std::process::ExitCode;
 
@@ -30,6 +33,8 @@ pub(crate) enum Failure {
     Usage(String),
     /// It could not be done: exit code 1.
     Failed(String),
+    /// The same, with an exit code of its own.
+    Code(u8, String),
 }
 
 impl Failure {
@@ -54,6 +59,10 @@ pub fn main() -> ExitCode {
             eprintln!("naru: {text}");
             ExitCode::FAILURE
         }
+        Err(Failure::Code(code, text)) => {
+            eprintln!("naru: {text}");
+            ExitCode::from(code)
+        }
     }
 }
 
@@ -71,6 +80,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Config { command: ConfigCommand::Example } => check::example(),
         Command::Topics { command: TopicsCommand::Create } => check::topics(&load(&file)?),
         Command::Keys { command } => keys_command::run(&command),
+        Command::Vault { command } => vault::commands::run(&command, &load(&file)?),
         Command::Mask(arguments) => mask::mask(&arguments),
         Command::Health => check::health(&load(&file)?),
         Command::Standins(arguments) => {
@@ -94,8 +104,13 @@ fn load(file: &std::path::Path) -> Result<Config, Failure> {
             if count == 1 { "" } else { "s" }
         ))
     })?;
-    if config.processors.mask_rules.is_some() {
-        mask::masker(config.processors.mask_rules.as_deref())?;
+    if config.processors.mask_rules.is_some() || !config.vault.keep_days_of.is_empty() {
+        let masker = mask::masker(config.processors.mask_rules.as_deref())?;
+        if let Some(kind) = config.vault.keep_days_of.keys().find(|kind| !masker.may_keep(kind)) {
+            return Err(Failure::Usage(format!(
+                "vault.keep_days_of.{kind}: no rule finds this kind and may keep it; correct it or leave it out"
+            )));
+        }
     }
     Ok(config)
 }
@@ -126,7 +141,7 @@ fn boot(filter: Option<&str>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
     let result = tokio.block_on(work);
     tokio.shutdown_timeout(std::time::Duration::from_secs(1));

@@ -4,18 +4,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use egress::address::TableAddresses;
-use runtime::config::{Config, Environment};
+use runtime::admin::Condition;
+use runtime::config::{self, Config, Environment};
 use runtime::store::StateStore;
 use runtime::table::Table;
 use runtime::worker::{self, Source, Worker};
 use runtime::{Readiness, Shutdown, admin, metrics, registry};
-use schemas::{Topic, TopicNames};
+use schemas::{Framing, Topic, TopicNames};
 use streams::Limits;
 use tokio::net::TcpListener;
 
 use crate::Failure;
 use crate::cli::DevArguments;
 use crate::people::IdentityTable;
+use crate::vault::{self, Keeper, Keeping};
 
 /// Milliseconds of a day.
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -93,6 +95,7 @@ pub(crate) async fn start_processors(
     let store = open_store(config, "processors")?;
     let framings = registry::framings(&config.kafka).await.map_err(Failure::failed)?;
     let table = load_identity(config, &store, shutdown, readiness).await?;
+    let keeping = open_vault(config, &store, framings.of(Topic::Vault), shutdown, readiness).await?;
     let settings = processors::Settings {
         accounts: config.line.iter().map(|(name, account)| account_settings(name, account)).collect(),
         hold_line_ms: millis(config.processors.hold_line),
@@ -123,7 +126,9 @@ pub(crate) async fn start_processors(
             topic: Topic::WebhooksLine,
             changelog: Topic::DedupeLine,
             label: "line",
-            chain: Box::new(move || processors::line_to_genesys(&line, line_people())),
+            chain: Box::new(move || {
+                processors::line_to_genesys(&line, line_people(), Keeper::new(keeping.clone()))
+            }),
             limits,
         },
         Source {
@@ -154,16 +159,45 @@ fn open_store(config: &Config, service: &str) -> Result<Arc<StateStore>, Failure
     store.map(Arc::new).map_err(Failure::failed)
 }
 
-/// Starts the identity table and waits until it has reached its topic's end once.
+/// Loads the vault, where something is kept, and sees to it that what is over is removed.
+async fn open_vault(
+    config: &Config,
+    store: &Arc<StateStore>,
+    framing: Framing,
+    shutdown: &Shutdown,
+    readiness: &Readiness,
+) -> Result<Option<Keeping>, Failure> {
+    let Some(ring) = config.keys.clone().filter(|_| config.vault.keeps) else { return Ok(None) };
+    let topic = TopicNames::new(&config.kafka.topic_prefix).of(Topic::Vault);
+    let kafka = config.vault_kafka();
+    let loaded = readiness.condition("vault loaded");
+    let table = load_table(kafka, topic.clone(), &loaded, store, shutdown).await?;
+    vault::check_ring(&table, &ring, framing).map_err(Failure::Failed)?;
+    tokio::spawn(vault::expiry::run(table.clone(), kafka.clone(), topic, framing, shutdown.clone()));
+    let config::Vault { keep_days: days, keep_days_of: days_of, sends_tokens, .. } = config.vault.clone();
+    Ok(Some(Keeping { table, ring, framing, days, days_of, sends_tokens }))
+}
+
 async fn load_identity(
     config: &Config,
     store: &Arc<StateStore>,
     shutdown: &Shutdown,
     readiness: &Readiness,
 ) -> Result<Table, Failure> {
-    let loaded = readiness.condition("identity table loaded");
     let topic = TopicNames::new(&config.kafka.topic_prefix).of(Topic::Identity);
-    let (kafka, store, stop) = (config.kafka.clone(), Arc::clone(store), shutdown.clone());
+    let loaded = readiness.condition("identity table loaded");
+    load_table(&config.kafka, topic, &loaded, store, shutdown).await
+}
+
+/// Starts a table and waits until it has reached its topic's end once.
+async fn load_table(
+    kafka: &config::Kafka,
+    topic: String,
+    loaded: &Condition,
+    store: &Arc<StateStore>,
+    shutdown: &Shutdown,
+) -> Result<Table, Failure> {
+    let (kafka, store, stop) = (kafka.clone(), Arc::clone(store), shutdown.clone());
     let start = tokio::task::spawn_blocking(move || Table::start(&kafka, &topic, &store, &stop));
     let table = start.await.map_err(Failure::failed)?.map_err(Failure::Failed)?;
     tokio::select! {

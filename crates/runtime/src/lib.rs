@@ -4,6 +4,7 @@ pub mod admin;
 pub mod clock;
 pub mod config;
 pub mod kafka;
+pub mod keyed;
 pub mod logging;
 pub mod metrics;
 pub mod registry;

@@ -178,6 +178,10 @@ table! {
     TRANSACTIONS_ABORTED = Counter "naru_transactions_aborted_total" [] "transactions that were aborted, after which their tasks were restored in place";
     OFFSETS_LOST = Counter "naru_offsets_lost_total" ["topic"] "source records that were gone before they were read";
     STANDBY_RECORDS = Counter "naru_standby_records_total" [] "changelog records of other instances that were read along";
+    MASKED = Counter "naru_masked_total" ["kind"] "finds of personal data that were masked, by kind; one in two messages counts twice";
+    VAULT_KEPT = Counter "naru_vault_kept_total" ["kind"] "masked values written to the vault, by kind";
+    VAULT_NOT_KEPT = Counter "naru_vault_not_kept_total" ["reason"] "masked values that could have been kept and were not, by reason";
+    VAULT_EXPIRED = Counter "naru_vault_expired_total" [] "values removed from the vault because their time was over";
     TABLE_RECORDS = Counter "naru_table_records_total" ["topic"] "records that a table has read";
 
     // Egress.

@@ -84,6 +84,8 @@ async fn every_topic_gets_its_schemas_id() {
         (Topic::DeliveriesGenesys, Schema::Delivery),
         (Topic::DeliveriesLine, Schema::Delivery),
         (Topic::Identity, Schema::Identity),
+        (Topic::Vault, Schema::Vault),
+        (Topic::Reveals, Schema::Reveal),
     ];
     assert_eq!(asked.len(), expected.len());
     for (i, (topic, schema)) in expected.into_iter().enumerate() {
@@ -99,7 +101,7 @@ async fn what_may_pass_is_tried_again() {
     let (registry, url) = Registry::start(&[(503, ""), (200, "starting"), (200, "{\"id\":77}")]).await;
     let framings = register(&url, &names(), &SOON).await.expect("registers");
     assert_eq!(framings.of(Topic::OutboxGenesys), Framing::Confluent(77));
-    assert_eq!(registry.asked().len(), 7);
+    assert_eq!(registry.asked().len(), 9);
 
     let (registry, url) = Registry::start(&[(500, ""), (429, ""), (503, "")]).await;
     let error = register(&url, &names(), &SOON).await.expect_err("gives up");

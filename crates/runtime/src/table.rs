@@ -20,7 +20,7 @@ use tokio::sync::{oneshot, watch};
 use crate::kafka::{LogContext, consumer_config};
 use crate::shutdown::Shutdown;
 use crate::store::{StateStore, fault};
-use crate::{config, metrics};
+use crate::{clock, config, metrics};
 
 /// How long a miss waits for the table to reach the topic's end before it is an error.
 const CATCH_UP: Duration = Duration::from_secs(10);
@@ -36,6 +36,13 @@ const BEGIN_PAUSE: Duration = Duration::from_millis(200);
 const POLL: Duration = Duration::from_millis(10);
 /// Between two looks whether a transaction still hides the end of a partition.
 const HIDDEN_PAUSE: Duration = Duration::from_millis(100);
+/// After this long without reading a table is read anew: a broker keeps a removal for a day (`delete.retention.ms`), and
+/// whoever comes later would not learn of it.
+const STALE_MS: i64 = 12 * 60 * 60 * 1000;
+/// Between two notes of how far in time the table has read.
+const NOTE_PAUSE: Duration = Duration::from_secs(60);
+/// Key of that note; those of positions have four bytes.
+const READ_AT: &[u8] = b"read at";
 
 /// Why a look-up has no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,6 +120,7 @@ impl Table {
             unread: (0..partitions).collect(),
             hidden: Vec::new(),
             next_look: Instant::now(),
+            next_note: Instant::now(),
             waiting: HashMap::new(),
             loaded: loaded_sender,
             changes: Arc::clone(&changes),
@@ -154,6 +162,27 @@ impl Table {
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, TableError> {
         let value = self.tree.get(key).map_err(|error| TableError::Store(fault(&error).0))?;
         Ok(value.map(|value| value.to_vec()))
+    }
+
+    /// The values of all keys that begin so, in order of the keys, as far as the table has read.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn scan(&self, prefix: &[u8]) -> Result<Vec<Vec<u8>>, TableError> {
+        let values = self.tree.scan_prefix(prefix).values();
+        values.map(|value| value.map(|v| v.to_vec()).map_err(|e| TableError::Store(fault(&e).0))).collect()
+    }
+
+    /// Calls `see` with every key and value that the table has read, without holding them.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn each(&self, mut see: impl FnMut(&[u8], &[u8])) -> Result<(), TableError> {
+        for entry in &self.tree {
+            let (key, value) = entry.map_err(|error| TableError::Store(fault(&error).0))?;
+            see(&key, &value);
+        }
+        Ok(())
     }
 
     /// The value of `key`, `None` only if the topic did not hold it at the time of the call.
@@ -215,6 +244,7 @@ struct Reader {
     /// Misses that wait until no transaction hides the end of their partition.
     hidden: Vec<Hidden>,
     next_look: Instant,
+    next_note: Instant,
     /// Misses that wait for the end of their partition.
     waiting: HashMap<i32, Vec<oneshot::Sender<()>>>,
     loaded: watch::Sender<bool>,
@@ -232,8 +262,18 @@ impl Reader {
             let (_, high) = patiently(|| self.consumer.fetch_watermarks(&self.topic, partition, REQUEST))?;
             starts.push(self.stored(partition).filter(|position| *position <= high));
         }
-        if (0..partitions).any(|p| self.stored(p).is_some() && starts[p.cast_unsigned() as usize].is_none()) {
-            tracing::warn!(topic = self.topic, "table is ahead of its topic, it is read anew");
+        let is_ahead =
+            (0..partitions).any(|p| self.stored(p).is_some() && starts[p.cast_unsigned() as usize].is_none());
+        let is_stale = starts.iter().any(Option::is_some)
+            && self.read_at().is_none_or(|at| clock::now_ms() - at > STALE_MS);
+        if is_ahead || is_stale {
+            let topic = &self.topic;
+            tracing::warn!(
+                topic,
+                is_ahead,
+                is_stale,
+                "table does not fit its topic any more, it is read anew"
+            );
             self.tree.clear().and_then(|()| self.positions.clear()).map_err(|error| error.to_string())?;
             starts.fill(None);
         }
@@ -247,6 +287,11 @@ impl Reader {
 
     fn stored(&self, partition: i32) -> Option<i64> {
         let value = self.positions.get(partition.to_be_bytes()).ok()??;
+        <[u8; 8]>::try_from(value.as_ref()).ok().map(i64::from_be_bytes)
+    }
+
+    fn read_at(&self) -> Option<i64> {
+        let value = self.positions.get(READ_AT).ok()??;
         <[u8; 8]>::try_from(value.as_ref()).ok().map(i64::from_be_bytes)
     }
 
@@ -293,9 +338,21 @@ impl Reader {
             // Whoever gave up waiting needs no answer.
             let _ = reply.send(());
         }
+        if self.unread.is_empty() && Instant::now() >= self.next_note {
+            self.note();
+        }
         if self.unread.remove(&partition) && self.unread.is_empty() {
+            self.note();
             tracing::info!(topic = self.topic, entries = self.tree.len(), "table loaded");
             self.loaded.send_replace(true);
+        }
+    }
+
+    /// Notes when the table stood at the end of its topic. One that cannot be written is read anew.
+    fn note(&mut self) {
+        self.next_note = Instant::now() + NOTE_PAUSE;
+        if let Err(error) = self.positions.insert(READ_AT, &clock::now_ms().to_be_bytes()) {
+            tracing::warn!(topic = self.topic, %error, "table cannot note its time");
         }
     }
 

@@ -11,7 +11,7 @@ use rdkafka::admin::{
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use schemas::{Kept, MAX_MESSAGE_BYTES, Spec, Topic, TopicNames};
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::kafka::{LogContext, client_config};
 
 /// For each request to the cluster.
@@ -23,6 +23,7 @@ const SHOWN_WITHIN: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 const MS_A_DAY: u64 = 86_400_000;
+const MS_AN_HOUR: u64 = 3_600_000;
 
 /// Fewest replicas at which one may be away and an acknowledged record still be on two.
 const SAFE_REPLICAS: i32 = 3;
@@ -31,6 +32,8 @@ const SAFE_REPLICAS: i32 = 3;
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Wanted {
     name: String,
+    /// Whether it is in the vault's cluster.
+    is_vaults: bool,
     partitions: i32,
     replicas: i32,
     settings: BTreeMap<&'static str, String>,
@@ -137,9 +140,15 @@ impl From<KafkaError> for TopicsError {
 /// # Errors
 /// If the cluster does not answer, or refuses a topic. Topics that were created before it remain.
 pub async fn create(config: &Config) -> Result<Report, TopicsError> {
-    let client: AdminClient<LogContext> = client_config(&config.kafka).create_with_context(LogContext)?;
+    let (vaults, others): (Vec<_>, Vec<_>) = wanted(config).into_iter().partition(|topic| topic.is_vaults);
+    let mut report = create_in(&config.kafka, others).await?;
+    report.topics.extend(create_in(config.vault_kafka(), vaults).await?.topics);
+    Ok(report)
+}
+
+async fn create_in(kafka: &config::Kafka, wanted: Vec<Wanted>) -> Result<Report, TopicsError> {
+    let client: AdminClient<LogContext> = client_config(kafka).create_with_context(LogContext)?;
     let (client, mut found) = existing(client).await?;
-    let wanted = wanted(config);
 
     let missing: Vec<_> = wanted.iter().filter(|topic| !found.contains_key(&topic.name)).collect();
     let created = create_missing(&client, &missing).await?;
@@ -171,6 +180,7 @@ fn wanted(config: &Config) -> Vec<Wanted> {
     let names = TopicNames::new(&config.kafka.topic_prefix);
     let row = |spec: &Spec| Wanted {
         name: names.of(spec.topic),
+        is_vaults: matches!(spec.topic, Topic::Vault | Topic::Reveals),
         partitions: config.kafka.partitions,
         replicas: config.kafka.replication_factor,
         settings: settings(spec, config),
@@ -186,7 +196,7 @@ fn settings(spec: &Spec, config: &Config) -> BTreeMap<&'static str, String> {
         }
         Kept::Days(days) => Some(days),
         Kept::DedupeAnd(days) => Some(config.processors.dedupe_days + days),
-        Kept::Compacted => None,
+        Kept::Compacted | Kept::CompactedWithin(_) => None,
     };
     let stamp = if spec.append_time { "LogAppendTime" } else { "CreateTime" };
     // Without a second replica an acknowledgement would promise nothing.
@@ -197,6 +207,9 @@ fn settings(spec: &Spec, config: &Config) -> BTreeMap<&'static str, String> {
         ("message.timestamp.type", stamp.to_owned()),
         ("min.insync.replicas", in_sync.to_owned()),
     ]);
+    if let Kept::CompactedWithin(hours) = spec.kept {
+        settings.insert("max.compaction.lag.ms", (u64::from(hours) * MS_AN_HOUR).to_string());
+    }
     if let Some(days) = days {
         settings.insert("retention.ms", (u64::from(days) * MS_A_DAY).to_string());
     }

@@ -52,7 +52,15 @@ fn the_table_becomes_settings() {
             "x.state.dedupe.line 6 3 delete 12 LogAppendTime",
             "x.state.dedupe.genesys 6 3 delete 12 LogAppendTime",
             "x.state.identity 6 3 compact 0 CreateTime",
+            "x.state.vault 6 3 compact 0 CreateTime",
+            "x.audit.reveals 6 3 delete 365 LogAppendTime",
         ]
+    );
+    let vault =
+        wanted(&config).into_iter().find(|topic| topic.name == "x.state.vault").expect("in the table");
+    assert_eq!(
+        vault.settings["max.compaction.lag.ms"], "3600000",
+        "what is forgotten is gone within an hour"
     );
     for topic in wanted(&config) {
         assert_eq!(topic.settings["max.message.bytes"], "1048576");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 use runtime::clock;
-use schemas::ToGenesys;
+use schemas::{ToGenesys, VaultToken};
 use serde_json::{Value, json};
 
 use super::{Outcome, Request, Transport, Verdict, code_at, segment};
@@ -25,7 +25,20 @@ pub fn request(message: &ToGenesys) -> Request {
         "/api/v2/conversations/messages/{}/inbound/open/message?prefetchConversationId=true",
         segment(&message.integration)
     );
-    Request::json(Method::POST, path, &json!({"channel": channel, "text": message.text}))
+    let mut body = json!({"channel": channel, "text": message.text});
+    if !message.tokens.is_empty() {
+        body["metadata"] = json!({TOKENS: tokens(&message.tokens)});
+    }
+    Request::json(Method::POST, path, &body)
+}
+
+/// The key in a message's metadata, which Genesys takes as flat text, under which the vault's tokens go.
+const TOKENS: &str = "naruTokens";
+
+/// `kind:token kind:token`, in the order of the text.
+fn tokens(tokens: &[VaultToken]) -> String {
+    let each: Vec<String> = tokens.iter().map(|one| format!("{}:{}", one.kind, one.token)).collect();
+    each.join(" ")
 }
 
 /// What the outcome of a call means. Genesys does not drop a message that it already has, so whatever leaves open
@@ -188,6 +201,7 @@ mod tests {
             attributes: BTreeMap::from([("market".into(), "Thailand".into())]).into(),
             late_by: 0,
             received: 1_790_910_245_700,
+            tokens: Vec::new(),
         }
     }
 
@@ -217,6 +231,16 @@ mod tests {
         let request = request(&ToGenesys { attributes: BTreeMap::new().into(), ..message() });
         let body: Value = serde_json::from_slice(&request.body.unwrap()).unwrap();
         assert!(body["channel"].get("metadata").is_none());
+    }
+
+    #[test]
+    fn tokens_go_as_flat_metadata_of_the_message() {
+        let token = |kind: &str, token: &str| VaultToken { kind: kind.into(), token: token.into() };
+        let tokens = vec![token("phone", "abc"), token("email", "def")];
+        let request = request(&ToGenesys { tokens, ..message() });
+        let body: Value = serde_json::from_slice(&request.body.unwrap()).unwrap();
+        assert_eq!(body["metadata"], json!({"naruTokens": "phone:abc email:def"}));
+        assert!(body["channel"]["metadata"].get("naruTokens").is_none());
     }
 
     #[test]

@@ -319,6 +319,7 @@ pub(crate) fn to_genesys(n: i64, person: &str, text: &str) -> Vec<u8> {
         attributes: BTreeMap::from([("market".into(), "Thailand".into())]).into(),
         late_by: 0,
         received: runtime::clock::now_ms(),
+        tokens: Vec::new(),
     })
 }
 

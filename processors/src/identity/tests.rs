@@ -60,6 +60,8 @@ fn message(who: Who) -> Message {
         message_id: "1".into(),
         who,
         body: Body::Line(Said::Text("a".into())),
+        finds: Vec::new(),
+        tokens: Vec::new(),
     }
 }
 

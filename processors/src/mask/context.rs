@@ -3,7 +3,7 @@
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use super::Hit;
-use super::normal;
+use super::fold;
 use super::rule::{Rule, RulesError};
 
 /// How far from a find a word may begin before it, and end behind it, in characters that are no digits, stars or
@@ -100,7 +100,7 @@ fn near(text: &str, start: usize, end: usize) -> (usize, usize) {
         let is_thai_mark =
             matches!(character, '\u{0E31}' | '\u{0E34}'..='\u{0E3A}' | '\u{0E47}'..='\u{0E4E}');
         !is_thai_mark
-            && !matches!(normal::fold(character), None | Some(b'0'..=b'9' | b'*' | b' ' | b'-' | b'.'))
+            && !matches!(fold::fold(character), None | Some(b'0'..=b'9' | b'*' | b' ' | b'-' | b'.'))
     };
     let (mut from, mut left) = (start, BEFORE);
     for (at, character) in text[..start].char_indices().rev().take(REACH) {

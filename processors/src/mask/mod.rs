@@ -7,11 +7,13 @@
 mod check;
 mod context;
 mod find;
+mod fold;
 mod normal;
 mod rule;
 mod split;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 pub use rule::RulesError;
 pub(crate) use split::Tails;
@@ -42,6 +44,22 @@ pub struct Found<'a> {
     pub end: usize,
     /// Whether the vault may keep it.
     pub may_be_kept: bool,
+}
+
+/// What was masked in a text. Has no `Debug`: it holds it.
+pub struct Find {
+    /// What it is, such as `payment_card`.
+    pub kind: Arc<str>,
+    /// What it was; `None` where the law forbids to keep it.
+    pub original: Option<Original>,
+}
+
+/// What a mask stands for.
+pub struct Original {
+    /// As it was written; where it was spread over messages, with a space between its parts.
+    pub written: String,
+    /// The same however it is written: ASCII digits and small letters, without separators.
+    pub canonical: String,
 }
 
 /// Where a rule has found something in a folded text, or in a text, in bytes.
@@ -86,6 +104,35 @@ impl Masker {
         let shapes = Shapes::compile(&rules)?;
         let contexts = context::Contexts::compile(&rules)?;
         Ok(Self { rules, shapes, contexts })
+    }
+
+    /// Whether a rule finds this kind, and the vault may keep it.
+    #[must_use]
+    pub fn may_keep(&self, kind: &str) -> bool {
+        self.rules.iter().any(|rule| &*rule.kind == kind && rule.keep)
+    }
+
+    /// Masks a text, and adds what was found to `finds`.
+    pub(crate) fn take<'t>(&self, text: &'t str, finds: &mut Vec<Find>) -> Cow<'t, str> {
+        let hits = self.hits(text);
+        finds.extend(hits.iter().map(|hit| self.taken(hit, text)));
+        self.write(text, &hits).0
+    }
+
+    /// A find with what it found, where that may be kept.
+    fn taken(&self, hit: &Hit, text: &str) -> Find {
+        let Rule { kind, keep, is_address, .. } = &self.rules[hit.rule];
+        let original = keep.then(|| {
+            let written = &text[hit.start..hit.end];
+            let mut canonical = Normal::of(written).bytes;
+            canonical.retain(|byte| *is_address || byte.is_ascii_alphanumeric() || *byte == b'+');
+            canonical.make_ascii_lowercase();
+            Original {
+                written: written.to_owned(),
+                canonical: String::from_utf8_lossy(&canonical).into_owned(),
+            }
+        });
+        Find { kind: kind.clone(), original }
     }
 
     /// The text with everything masked that is found in it.
@@ -173,7 +220,7 @@ impl Masker {
             let hits = strongest(found, folded.len());
             found = Vec::new();
             if hits.len() < count {
-                hits.iter().for_each(|hit| folded.to_mut()[hit.start..hit.end].fill(normal::OTHER));
+                hits.iter().for_each(|hit| folded.to_mut()[hit.start..hit.end].fill(fold::OTHER));
                 found = self.shapes.find(&folded, &self.rules);
                 found.retain(&wants);
             }

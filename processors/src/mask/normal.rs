@@ -7,9 +7,7 @@
 use std::cell::OnceCell;
 
 use super::Hit;
-
-/// Stands for a character that no shape names.
-pub(super) const OTHER: u8 = 0x80;
+use super::fold::{folded_at, block_at};
 
 /// A text, folded.
 pub(super) struct Normal {
@@ -20,10 +18,15 @@ pub(super) struct Normal {
 
 impl Normal {
     pub(super) fn of(text: &str) -> Self {
-        let mut bytes = Vec::with_capacity(text.len());
+        let mut bytes = vec![0; text.len()];
+        let mut length = 0;
         walk(text, |_, folded| {
-            bytes.extend(folded);
+            if let Some(byte) = folded {
+                bytes[length] = byte;
+                length += 1;
+            }
         });
+        bytes.truncate(length);
         Self { bytes, origin: OnceCell::new() }
     }
 
@@ -52,42 +55,18 @@ fn walk(text: &str, mut take: impl FnMut(usize, Option<u8>)) {
     }
 }
 
-/// What the character that begins at a byte stands for, and how many bytes it has. Most of what is written is told by the
-/// first byte, or by two.
-#[inline]
-fn folded_at(text: &str, at: usize) -> (Option<u8>, usize) {
-    let bytes = text.as_bytes();
-    match bytes[at] {
-        b'\t' => (Some(b' '), 1),
-        ascii @ 0..0x80 => (Some(ascii), 1),
-        // Han, Hangul, Kana, and Thai letters.
-        0xE4..=0xE9 | 0xEB..=0xED => (Some(OTHER), 3),
-        0xEA if bytes[at + 1] >= 0xB0 => (Some(OTHER), 3),
-        0xE3 if matches!(bytes[at + 1], 0x81 | 0x82) || (bytes[at + 1] == 0x83 && bytes[at + 2] < 0xBB) => {
-            (Some(OTHER), 3)
-        }
-        0xE0 if bytes[at + 1] == 0xB8 || (bytes[at + 1] == 0xB9 && bytes[at + 2] < 0x90) => (Some(OTHER), 3),
-        _ => {
-            let character = text[at..].chars().next().expect("it begins here");
-            (fold(character), character.len_utf8())
-        }
-    }
-}
-
 /// Signs of the shortest word that may be a token without any digit: what stands behind `Bearer`.
 const TOKEN: usize = 12;
 
-/// What a byte of a text tells of whether there may be a find.
-#[derive(Clone, Copy)]
+/// What a character tells of whether there may be a find.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Hint {
-    /// Nothing. All bytes that go on with a character are of these.
+    /// Nothing.
     None,
     /// A sign of a token.
     Token,
     /// There may be one.
     Holds,
-    /// It begins a character that must be folded.
-    Fold,
 }
 
 const HINTS: [Hint; 256] = {
@@ -98,9 +77,6 @@ const HINTS: [Hint; 256] = {
             0x30..=0x39 | 0x40 => Hint::Holds,
             // Letters, and + - . / = _ ~.
             0x41..=0x5A | 0x61..=0x7A | 0x2B | 0x2D..=0x2F | 0x3D | 0x5F | 0x7E => Hint::Token,
-            // Han and Hangul are told by their first byte.
-            0xE4..=0xE9 | 0xEB..=0xED => Hint::None,
-            0xC0..=0xFF => Hint::Fold,
             _ => Hint::None,
         };
         byte += 1;
@@ -114,105 +90,24 @@ pub(super) fn may_hold(text: &str) -> bool {
     let bytes = text.as_bytes();
     let (mut at, mut word) = (0, 0);
     while at < bytes.len() {
-        let (hint, width) = match HINTS[usize::from(bytes[at])] {
-            Hint::Fold => {
-                let (folded, width) = folded_at(text, at);
-                (folded.map_or(Hint::None, |folded| HINTS[usize::from(folded)]), width)
-            }
-            hint => (hint, 1),
-        };
+        // Most characters beyond ASCII are letters of no shape.
+        if bytes[at] & 0xF0 == 0xE0 && block_at(bytes, at) == 0 {
+            word = 0;
+            at += 3;
+            continue;
+        }
+        let (folded, width) = folded_at(text, at);
         at += width;
-        word = match hint {
-            Hint::Token => word + 1,
+        match folded.map_or(Hint::None, |folded| HINTS[usize::from(folded)]) {
+            Hint::None => word = 0,
+            Hint::Token => word += 1,
             Hint::Holds => return true,
-            Hint::None | Hint::Fold => 0,
-        };
+        }
         if word == TOKEN {
             return true;
         }
     }
     false
-}
-
-/// What a character stands for; `None` where it has no width.
-pub(super) fn fold(character: char) -> Option<u8> {
-    let code = character as u32;
-    match code {
-        0x09 => Some(b' '),
-        0x00..=0x7F => u8::try_from(code).ok(),
-        // Hangul syllables, Kana but the long vowel, and Han: most of what is written.
-        0xAC00..=0xD7A3 | 0x3041..=0x30FA | 0x30FD..=0x30FF | 0x3400..=0x9FFF => Some(OTHER),
-        0xFF01..=0xFF5E => u8::try_from(code - 0xFEE0).ok(),
-        _ => rare(code),
-    }
-}
-
-fn rare(code: u32) -> Option<u8> {
-    match code {
-        // Soft hyphen, joiners, marks of direction, fillers, variation selectors, the keycap, tags.
-        0x00AD
-        | 0x034F
-        | 0x061C
-        | 0x115F..=0x1160
-        | 0x17B4..=0x17B5
-        | 0x180B..=0x180F
-        | 0x200B..=0x200F
-        | 0x202A..=0x202E
-        | 0x2060..=0x206F
-        | 0x20E3
-        | 0x3164
-        | 0xFE00..=0xFE0F
-        | 0xFEFF
-        | 0xFFA0
-        | 0xE0000..=0xE0FFF => None,
-        // Dashes, minus signs, lines, and the long vowel of Kana, which Japanese keyboards give for a dash.
-        0x2010..=0x2015
-        | 0x2043
-        | 0x207B
-        | 0x208B
-        | 0x2212
-        | 0x2500
-        | 0x2501
-        | 0x30FC
-        | 0xFE58
-        | 0xFE63
-        | 0xFF70 => Some(b'-'),
-        0x00A0 | 0x1680 | 0x2000..=0x200A | 0x202F | 0x205F | 0x3000 => Some(b' '),
-        // Middle dots and the one dot leader.
-        0x00B7 | 0x2022 | 0x2024 | 0x2027 | 0x22C5 | 0x30FB | 0xFE52 | 0xFF65 => Some(b'.'),
-        0xFE6B => Some(b'@'),
-        0xFE62 => Some(b'+'),
-        0xFE59 => Some(b'('),
-        0xFE5A => Some(b')'),
-        _ => Some(digit(code).unwrap_or(OTHER)),
-    }
-}
-
-/// Where the decimal digits of a script begin (Unicode's general category Nd).
-const ZEROS: [u32; 38] = [
-    0x0660, 0x06F0, 0x07C0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0B66, 0x0BE6, 0x0C66, 0x0CE6, 0x0D66, 0x0DE6,
-    0x0E50, 0x0ED0, 0x0F20, 0x1040, 0x1090, 0x17E0, 0x1810, 0x1946, 0x19D0, 0x1A80, 0x1A90, 0x1B50, 0x1BB0,
-    0x1C40, 0x1C50, 0x2080, 0xA620, 0xA8D0, 0xA900, 0xA9D0, 0xA9F0, 0xAA50, 0xABF0, 0x104A0, 0x1FBF0,
-];
-
-fn digit(code: u32) -> Option<u8> {
-    let value = match code {
-        0x00B2 => 2,
-        0x00B3 => 3,
-        0x00B9 => 1,
-        0x2070 => 0,
-        0x2074..=0x2079 => code - 0x2070,
-        // In a circle: 1 to 9, and the zero that stands elsewhere.
-        0x2460..=0x2468 => code - 0x245F,
-        0x24EA => 0,
-        // Five styles of mathematics.
-        0x1D7CE..=0x1D7FF => (code - 0x1D7CE) % 10,
-        _ => {
-            let at = ZEROS.partition_point(|zero| *zero <= code).checked_sub(1)?;
-            (code - ZEROS[at] < 10).then(|| code - ZEROS[at])?
-        }
-    };
-    Some(b'0' + u8::try_from(value).ok()?)
 }
 
 #[cfg(test)]

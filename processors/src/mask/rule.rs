@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -13,7 +14,7 @@ const BUILT_IN: &str = include_str!("rules.toml");
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Rule {
     pub(super) id: String,
-    pub(super) kind: String,
+    pub(super) kind: Arc<str>,
     /// Regular expressions, with `#` and `~` still in them.
     pub(super) shapes: Vec<String>,
     /// What it finds are e-mail addresses, which have no shape.
@@ -185,7 +186,7 @@ impl Entry {
         }
         Some(Rule {
             id: self.id,
-            kind: self.kind?,
+            kind: self.kind?.into(),
             shapes: self.shapes.unwrap_or_default(),
             is_address,
             check: self.check,
@@ -256,7 +257,7 @@ impl Template {
     pub(super) fn write_stars(&self, part: &str, mut left: usize, out: &mut String) {
         let kept = if self.0.contains(&Piece::Last4) { 4 } else { 0 };
         for character in part.chars() {
-            match super::normal::fold(character) {
+            match super::fold::fold(character) {
                 Some(digit @ b'0'..=b'9') => {
                     out.push(if left <= kept { char::from(digit) } else { '*' });
                     left = left.saturating_sub(1);
@@ -304,7 +305,7 @@ mod tests {
         assert!(own.iter().all(|rule| rule.id != "email"));
         let card = own.iter().find(|rule| rule.id == "payment_card").unwrap();
         assert_eq!((&card.mask, card.check), (&Template::parse("[card]").unwrap(), Some(Check::Card)));
-        assert_eq!(own.last().unwrap().kind, "member_number");
+        assert_eq!(&*own.last().unwrap().kind, "member_number");
     }
 
     #[test]

@@ -7,8 +7,9 @@ use std::borrow::Cow;
 
 use streams::KeyMap;
 
-use super::normal::{self, Normal};
-use super::{Hit, Masker, digits};
+use super::fold;
+use super::normal::Normal;
+use super::{Find, Hit, Masker, digits};
 
 /// How long what has left is remembered, in ms of append time.
 const REMEMBERED: i64 = 60_000;
@@ -43,7 +44,7 @@ impl Piece {
     fn of(characters: impl Iterator<Item = char>) -> Self {
         let mut piece = Self::EMPTY;
         let mut has_digits = false;
-        for byte in characters.filter_map(normal::fold) {
+        for byte in characters.filter_map(fold::fold) {
             match byte {
                 b'0'..=b'9' => has_digits = true,
                 b' ' | b'-' | b'.' | b'(' | b')' | b'+' => {}
@@ -97,7 +98,8 @@ impl Piece {
 }
 
 impl Tails {
-    /// Masks a text of a writer, `next` being what follows of the same writer, in order, as far as it is there.
+    /// Masks a text of a writer, `next` being what follows of the same writer, in order, as far as it is there. Adds what
+    /// was found to `finds`.
     pub(crate) fn mask<'n>(
         &mut self,
         masker: &Masker,
@@ -105,6 +107,7 @@ impl Tails {
         at: i64,
         text: &mut String,
         next: impl Iterator<Item = &'n str>,
+        finds: &mut Vec<Find>,
     ) {
         let left = self.0.get(&writer);
         let has_left = left.is_some();
@@ -123,7 +126,8 @@ impl Tails {
         }
         // A text that does not begin like a number goes on none.
         let goes_on = !before.is_empty() && !Piece::head(text).is_empty();
-        let masked = masker.mask_between(if goes_on { before.text() } else { "" }, text, behind.trim_end());
+        let before_it = if goes_on { before.text() } else { "" };
+        let masked = masker.take_between(before_it, text, behind.trim_end(), finds);
         if let Cow::Owned(masked) = masked {
             *text = masked;
         }
@@ -148,12 +152,18 @@ impl Tails {
 
 impl Masker {
     /// The text with everything masked that is found in it, or in it together with what stands right before and right
-    /// behind it: digits and separators only.
-    pub(crate) fn mask_between<'t>(&self, before: &str, text: &'t str, behind: &str) -> Cow<'t, str> {
-        let mut own = self.hits(text);
+    /// behind it: digits and separators only. Adds what was found to `finds`.
+    fn take_between<'t>(
+        &self,
+        before: &str,
+        text: &'t str,
+        behind: &str,
+        finds: &mut Vec<Find>,
+    ) -> Cow<'t, str> {
         if before.is_empty() && behind.is_empty() {
-            return self.write(text, &own).0;
+            return self.take(text, finds);
         }
+        let mut own = self.hits(text);
         // With a separator between: a number may have one at the end of a message, or at the begin of the next.
         let before = if before.is_empty() { String::new() } else { format!("{before} ") };
         let all = format!("{before}{text} {behind}");
@@ -164,6 +174,8 @@ impl Masker {
             let (start, end) = (whole.start.max(begin) - begin, whole.end.min(end) - begin);
             Hit { start, end, part: Some(left), ..*whole }
         };
+        finds.extend(own.iter().map(|hit| self.taken(hit, text)));
+        finds.extend(across.iter().map(|hit| self.taken(hit, &all)));
         own.extend(across.iter().map(part));
         own.sort_unstable_by_key(|hit| hit.start);
         self.write(text, &own).0
@@ -214,7 +226,7 @@ mod tests {
             let each = (0..).zip(texts).map(|(at, text)| {
                 let mut text = (*text).to_owned();
                 let next = texts[at + 1..].iter().copied().take(if are_held { usize::MAX } else { 0 });
-                tails.mask(masker(), 1, at as i64 * 1_000, &mut text, next);
+                tails.mask(masker(), 1, at as i64 * 1_000, &mut text, next, &mut Vec::new());
                 text
             });
             each.collect()
@@ -265,8 +277,8 @@ mod tests {
         for (writer, at, expected) in [(1, 60_000, "*******"), (1, 60_001, "1234568"), (2, 0, "1234568")] {
             let mut tails = Tails::default();
             let (mut first, mut second) = ("900101".to_owned(), "1234568".to_owned());
-            tails.mask(masker(), 1, 0, &mut first, std::iter::empty());
-            tails.mask(masker(), writer, at, &mut second, std::iter::empty());
+            tails.mask(masker(), 1, 0, &mut first, std::iter::empty(), &mut Vec::new());
+            tails.mask(masker(), writer, at, &mut second, std::iter::empty(), &mut Vec::new());
             assert_eq!((first.as_str(), second.as_str()), ("900101", expected));
         }
     }
@@ -275,7 +287,7 @@ mod tests {
     fn what_is_remembered_is_bounded() {
         let mut tails = Tails::default();
         for writer in 0..25_000 {
-            tails.mask(masker(), writer, 0, &mut "12".to_owned(), std::iter::empty());
+            tails.mask(masker(), writer, 0, &mut "12".to_owned(), std::iter::empty(), &mut Vec::new());
             assert!(tails.0.len() <= WRITERS);
         }
     }

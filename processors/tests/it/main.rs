@@ -7,3 +7,4 @@ mod driver;
 mod goldens;
 mod mask_corpus;
 mod sealed;
+mod vault;

@@ -49,6 +49,10 @@ impl Jvm {
         format!("127.0.0.1:{}", self.port)
     }
 
+    pub(super) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     pub(super) fn log(&self) -> PathBuf {
         self.dir.path().join("kafka.log")
     }

@@ -1,6 +1,7 @@
 //! End to end: the product's processes on a real Kafka, and the files that deploy them.
 
 mod broker_faults;
+mod canary;
 mod crossing;
 mod dead_letters;
 mod demo_stack;
@@ -12,6 +13,7 @@ mod replay;
 mod tables;
 mod topics;
 mod transactions;
+mod vault;
 
 use std::process::ExitCode;
 
@@ -33,6 +35,11 @@ fn main() -> ExitCode {
                 Needs::Kafka,
                 privacy::masked_and_sealed,
             ),
+            row(
+                "what_was_masked_is_revealed_on_record_and_forgotten_on_request",
+                Needs::Kafka,
+                vault::kept_revealed_forgotten,
+            ),
             row("a_dead_letter_is_its_record_with_its_place", Needs::Kafka, dead_letters::record_and_place),
             row("a_replay_from_the_beginning_has_no_effect", Needs::Kafka, replay::without_effect),
             row("a_hidden_entry_is_not_absent", Needs::Kafka, tables::a_hidden_entry_is_not_absent),
@@ -43,6 +50,7 @@ fn main() -> ExitCode {
             row("rebalances_at_full_speed_lose_nothing", Needs::Kafka, kills::shared_anew_ten_times),
             row("the_demo_stack_carries_both_ways", Needs::Docker, demo_stack::carries_both_ways),
             // The broker is the shared one, so what breaks it comes last.
+            row("ten_thousand_canaries_are_found_nowhere", Needs::KafkaToBreak, canary::found_nowhere),
             row("two_instances_keep_order_through_an_outage", Needs::KafkaToBreak, outage::all_kept),
             row("ingress_keeps_webhooks_without_a_broker", Needs::KafkaToBreak, broker_faults::ingress_keeps),
         ],

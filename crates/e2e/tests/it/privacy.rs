@@ -5,8 +5,6 @@ use std::time::Duration;
 use e2e::harness::Stage;
 use e2e::process::account;
 use e2e::{Outcome, Service, World, wait};
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use schemas::Topic;
 use serde_json::json;
 
@@ -85,31 +83,6 @@ pub(crate) fn masked_and_sealed(stage: &mut Stage) -> Outcome {
 }
 
 /// All values of a topic, whether they are committed or not.
-fn values(world: &World, topic: Topic) -> Outcome<Vec<Vec<u8>>> {
-    let told = |error: rdkafka::error::KafkaError| format!("{}: {error}", topic.name());
-    let consumer: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", world.brokers())
-        .set("group.id", "privacy")
-        .set("isolation.level", "read_uncommitted")
-        .set("enable.partition.eof", "true")
-        .create()
-        .map_err(told)?;
-    let name = world.topics().of(topic);
-    let metadata = consumer.fetch_metadata(Some(&name), ARRIVES_WITHIN).map_err(told)?;
-    let partitions = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
-    let mut list = TopicPartitionList::new();
-    for partition in (0..).take(partitions) {
-        list.add_partition_offset(&name, partition, Offset::Beginning).map_err(told)?;
-    }
-    consumer.assign(&list).map_err(told)?;
-    let (mut all, mut ends) = (Vec::new(), 0);
-    while ends < partitions {
-        match consumer.poll(ARRIVES_WITHIN) {
-            Some(Ok(message)) => all.push(message.payload().unwrap_or_default().to_vec()),
-            Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) => ends += 1,
-            Some(Err(error)) => return Err(told(error)),
-            None => return Err(format!("{}: it has no end", topic.name())),
-        }
-    }
-    Ok(all)
+pub(crate) fn values(world: &World, topic: Topic) -> Outcome<Vec<Vec<u8>>> {
+    Ok(world.records(topic)?.into_iter().map(|record| record.value).collect())
 }

@@ -7,12 +7,15 @@ use super::schema::REGIONS;
 use super::value::{NAME_RULE, is_name};
 use super::{
     Admin, Config, Egress, GenesysClient, Guarantee, Identity, InDoubt, Ingress, Kafka, LineAccount,
-    Processors, Spool, Tls,
+    Processors, Spool, Tls, Vault,
 };
+use crate::Secret;
 
 pub(super) fn config(r: &mut Reader<'_>) -> Config {
+    let kafka = kafka(r);
     Config {
-        kafka: kafka(r),
+        vault: vault(r, &kafka),
+        kafka,
         admin: Admin { listen: r.address(&["admin", "listen"]) },
         ingress: ingress(r),
         processors: processors(r),
@@ -24,11 +27,35 @@ pub(super) fn config(r: &mut Reader<'_>) -> Config {
     }
 }
 
-fn kafka(r: &mut Reader<'_>) -> Kafka {
-    let mut properties = BTreeMap::new();
-    for name in r.keys(&["kafka", "properties"]) {
-        properties.insert(name.to_owned(), r.secret(&["kafka", "properties", name]));
+fn vault(r: &mut Reader<'_>, kafka: &Kafka) -> Vault {
+    let brokers = r.optional_text(&["vault", "brokers"]);
+    let properties = properties(r, "vault");
+    if brokers.is_none() && !properties.is_empty() {
+        r.mistakes.add("vault.brokers", "missing", "properties are those of the vault's own brokers");
     }
+    let mut keep_days_of = BTreeMap::new();
+    for kind in r.keys(&["vault", "keep_days_of"]) {
+        keep_days_of.insert(kind.to_owned(), r.integer(&["vault", "keep_days_of", kind]));
+    }
+    Vault {
+        keeps: r.text(&["vault", "originals"]) == "kept",
+        sends_tokens: r.text(&["vault", "tokens"]) == "metadata",
+        keep_days: r.integer(&["vault", "keep_days"]),
+        keep_days_of,
+        kafka: brokers.map(|brokers| Kafka { brokers, properties, ..kafka.clone() }),
+    }
+}
+
+fn properties(r: &mut Reader<'_>, section: &str) -> BTreeMap<String, Secret> {
+    let mut properties = BTreeMap::new();
+    for name in r.keys(&[section, "properties"]) {
+        properties.insert(name.to_owned(), r.secret(&[section, "properties", name]));
+    }
+    properties
+}
+
+fn kafka(r: &mut Reader<'_>) -> Kafka {
+    let properties = properties(r, "kafka");
     Kafka {
         brokers: r.text(&["kafka", "brokers"]),
         topic_prefix: r.text(&["kafka", "topic_prefix"]),

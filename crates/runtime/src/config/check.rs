@@ -7,8 +7,8 @@ use rdkafka::config::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaConfRes;
 
-use super::Config;
 use super::mistake::{Mistakes, suggest};
+use super::{Config, Kafka};
 use crate::kafka::RESERVED_PROPERTIES;
 
 /// Whether this build speaks TLS and SASL to Kafka.
@@ -19,7 +19,9 @@ const TOPIC_NAME_MAX: usize = 249;
 
 pub(super) fn rules(config: &Config, mistakes: &mut Mistakes) {
     kafka(config, mistakes);
-    properties(config, KAFKA_TLS, mistakes);
+    brokers("kafka.brokers", &config.kafka.brokers, mistakes);
+    properties("kafka", &config.kafka, KAFKA_TLS, mistakes);
+    vault(config, mistakes);
     ports(config, mistakes);
     processors(config, mistakes);
     egress(config, mistakes);
@@ -38,15 +40,16 @@ fn kafka(config: &Config, mistakes: &mut Mistakes) {
             format!("use at most {most} of a-z, A-Z, 0-9, ., _ and -"),
         );
     }
-    for broker in
-        config.kafka.brokers.split(',').filter(|_| mistakes.spare(&["kafka.brokers"])).collect::<Vec<_>>()
-    {
+}
+
+fn brokers(path: &str, brokers: &str, mistakes: &mut Mistakes) {
+    for broker in brokers.split(',').filter(|_| mistakes.spare(&[path])).collect::<Vec<_>>() {
         let port = broker.trim().rsplit_once(':').and_then(|(host, port)| {
             (!host.is_empty() && !host.contains('/')).then(|| port.parse::<u16>().ok())?
         });
         if port.is_none_or(|port| port == 0) {
             mistakes.add(
-                "kafka.brokers",
+                path,
                 format!("not host:port: {}", broker.trim()),
                 "such as kafka-1:9092,kafka-2:9092",
             );
@@ -54,10 +57,25 @@ fn kafka(config: &Config, mistakes: &mut Mistakes) {
     }
 }
 
-/// `[kafka.properties]`: nothing that Naru's promises hang on, and nothing that librdkafka does not take.
-fn properties(config: &Config, tls: bool, mistakes: &mut Mistakes) {
-    for (name, value) in &config.kafka.properties {
-        let path = format!("kafka.properties.{name}");
+fn vault(config: &Config, mistakes: &mut Mistakes) {
+    if let Some(kafka) = &config.vault.kafka {
+        brokers("vault.brokers", &kafka.brokers, mistakes);
+        properties("vault", kafka, KAFKA_TLS, mistakes);
+    }
+    if config.vault.keeps && config.keys.is_none() && mistakes.spare(&["keys.file"]) {
+        mistakes.add(
+            "vault.originals",
+            "kept without a key ring",
+            "give keys.file (`naru keys init` makes one), or leave it at destroyed",
+        );
+    }
+}
+
+/// `[kafka.properties]` and `[vault.properties]`: nothing that Naru's promises hang on, and nothing that librdkafka does
+/// not take.
+fn properties(section: &str, kafka: &Kafka, tls: bool, mistakes: &mut Mistakes) {
+    for (name, value) in &kafka.properties {
+        let path = format!("{section}.properties.{name}");
         if !mistakes.spare(&[&path]) {
             continue;
         }
@@ -200,10 +218,10 @@ mod tests {
         let mut config = super::super::tests::good();
         config.kafka.properties.insert("security.protocol".into(), crate::Secret::new("ssl"));
         let mut without = Mistakes::default();
-        properties(&config, false, &mut without);
+        properties("kafka", &config.kafka, false, &mut without);
         assert!(without.to_string().contains("--features kafka-tls"), "{without}");
         let mut with = Mistakes::default();
-        properties(&config, true, &mut with);
+        properties("kafka", &config.kafka, true, &mut with);
         assert!(!with.to_string().contains("--features kafka-tls"), "{with}");
     }
 }

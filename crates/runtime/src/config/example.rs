@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use super::schema::{Fallback, Field, Kind, is_wildcard, schema};
 
 /// Names that stand for the wildcards.
-const SAMPLE_NAMES: [(&str, &str); 3] = [("<name>", "main"), ("<account>", "shop-th"), ("<property>", "")];
+const SAMPLE_NAMES: [(&str, &str); 4] =
+    [("<name>", "main"), ("<account>", "shop-th"), ("<property>", ""), ("<kind>", "")];
 
 const HEAD: &str = "\
 # Naru's configuration. Each key is shown; a line that begins with `#` and a key gives the default, or an example
@@ -24,7 +25,7 @@ pub fn example() -> String {
         let path = sample_path(field);
         let (at, key) = path.rsplit_once('.').unwrap_or(("", &path));
         if key.is_empty() {
-            let _ = write!(text, "\n[{at}]\n# {}.\n# \"client.rack\" = \"zone-a\"\n", field.help);
+            let _ = write!(text, "\n[{at}]\n# {}.\n# {}\n", field.help, field.example);
             continue;
         }
         if at != section {

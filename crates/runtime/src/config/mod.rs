@@ -81,10 +81,20 @@ pub struct Config {
     pub identity: Identity,
     /// `[keys]`: the key ring, read already.
     pub keys: Option<Arc<KeyRing>>,
+    /// `[vault]`
+    pub vault: Vault,
     /// `[genesys.<name>]`: OAuth clients of Genesys Cloud organisations.
     pub genesys: BTreeMap<String, GenesysClient>,
     /// `[line.<account>]`: LINE Official Accounts, each with its integration.
     pub line: BTreeMap<String, LineAccount>,
+}
+
+impl Config {
+    /// The cluster that has the vault's topics.
+    #[must_use]
+    pub fn vault_kafka(&self) -> &Kafka {
+        self.vault.kafka.as_ref().unwrap_or(&self.kafka)
+    }
 }
 
 /// `[kafka]`: the cluster.
@@ -230,6 +240,21 @@ pub enum InDoubt {
 pub struct Identity {
     /// Key of the HMAC over (channel, account, platform id). Another key makes everybody a stranger.
     pub key: Secret,
+}
+
+/// `[vault]`: what becomes of what is masked.
+#[derive(Debug, Clone)]
+pub struct Vault {
+    /// Whether it is kept.
+    pub keeps: bool,
+    /// Whether tokens go to Genesys.
+    pub sends_tokens: bool,
+    /// How long a value may be revealed, days.
+    pub keep_days: u32,
+    /// The same for some kinds; 0 is not kept.
+    pub keep_days_of: BTreeMap<String, u32>,
+    /// A cluster of its own.
+    pub kafka: Option<Kafka>,
 }
 
 /// `[genesys.<name>]`: one OAuth client.

@@ -84,7 +84,8 @@ pub struct Field {
     pub kind: Kind,
     /// What holds without it.
     pub default: Fallback,
-    /// A value for the example file, as it would stand there; empty where the default is example enough.
+    /// A value for the example file, as it would stand there; empty where the default is example enough. Where the key may
+    /// have any name, key and value.
     pub example: &'static str,
     /// What it does, for a person.
     pub help: &'static str,
@@ -153,7 +154,7 @@ static SCHEMA: &[Field] = &[
         "Replicas of each topic that `naru topics create` makes; 1 on a single broker"),
     row("kafka.schema_registry_url", PlainUrl, Absent, r#""http://schema-registry:8081""#,
         "Confluent-compatible schema registry; without it Avro values carry the single-object encoding"),
-    row("kafka.properties.<property>", ANY_SECRET, Absent, "",
+    row("kafka.properties.<property>", ANY_SECRET, Absent, r#""client.rack" = "zone-a""#,
         "Any librdkafka property (`security.protocol`, `sasl.password` …), passed to every client"),
 
     row("admin.listen", Address, Value(r#""127.0.0.1:9090""#), "",
@@ -234,6 +235,19 @@ static SCHEMA: &[Field] = &[
 
     row("keys.file", Path, Absent, r#""/etc/naru/keys.toml""#,
         "The key ring (`naru keys init`): ingress seals with it what customers write, processors open it. Keep a copy"),
+
+    row("vault.originals", Choice(&["destroyed", "kept"]), Value(r#""destroyed""#), "",
+        "Whether what is masked is kept, sealed by a key of each person's, for `naru vault reveal`; needs `keys.file`"),
+    row("vault.tokens", Choice(&["metadata", "none"]), Value(r#""metadata""#), "",
+        "Whether Genesys gets the tokens of what is kept, as the message's metadata"),
+    row("vault.keep_days", Integer { min: 1, max: 3_650 }, Value("30"), "",
+        "How long a value may be revealed, in days"),
+    row("vault.brokers", Text, Absent, r#""vault-kafka:9092""#,
+        "A Kafka of the vault's own, for `state.vault` and `audit.reveals`; without it they are in the other topics' Kafka"),
+    row("vault.properties.<property>", ANY_SECRET, Absent, r#""client.rack" = "zone-a""#,
+        "Its librdkafka properties, where it has brokers of its own"),
+    row("vault.keep_days_of.<kind>", Integer { min: 0, max: 3_650 }, Absent, "payment_card = 7",
+        "The same for one kind; 0 destroys it at once"),
 
     row("genesys.<name>.region", Choice(REGION_NAMES), Absent, r#""ap-northeast-1""#,
         "AWS region of the organisation; or give `api_url` and `login_url`"),

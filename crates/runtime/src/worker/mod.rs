@@ -53,6 +53,8 @@ pub struct Source<M> {
 /// What every stream thread of a process shares.
 pub(crate) struct Shared<M> {
     pub(crate) kafka: config::Kafka,
+    /// The vault's own cluster, where it has one.
+    pub(crate) vault: Option<config::Kafka>,
     pub(crate) names: TopicNames,
     pub(crate) group: String,
     pub(crate) instance: String,
@@ -109,6 +111,7 @@ pub fn start<M: Send + 'static>(
     let (standby, standby_thread) = Standby::start(config.kafka.clone(), followed.collect(), store)?;
     let shared = Arc::new(Shared {
         kafka: config.kafka.clone(),
+        vault: config.vault.kafka.clone(),
         names,
         group: processors.group.clone(),
         instance: processors.instance_id.clone(),

@@ -94,6 +94,9 @@ pub(super) struct Thread<'a, M> {
     pub(super) index: usize,
     pub(super) consumer: BaseConsumer<Assignment>,
     pub(super) transaction: Transaction,
+    /// Writes the vault's records where that has a cluster of its own: acknowledged before the commit of what refers to
+    /// them, and there without it after a crash, which does no harm.
+    vault: Option<Transaction>,
     pub(super) transactional_id: String,
     pub(super) restorer: Restorer,
     pub(super) tasks: BTreeMap<TaskId, Running<M>>,
@@ -136,6 +139,11 @@ impl<'a, M> Thread<'a, M> {
             index,
             consumer: new_consumer(shared, &transactional_id, &topics)?,
             transaction,
+            vault: shared
+                .vault
+                .as_ref()
+                .map(|kafka| Transaction::new(kafka, "", Guarantee::AtLeastOnce))
+                .transpose()?,
             transactional_id,
             restorer: Restorer::new(&shared.kafka, changelogs)?,
             tasks: BTreeMap::new(),
@@ -344,7 +352,11 @@ impl<'a, M> Thread<'a, M> {
         let headers: Vec<(&str, &[u8])> =
             output.headers.iter().map(|(name, value)| (*name, value.as_slice())).collect();
         let (key, value) = (&output.key, &output.value);
-        self.transaction.write(&NewRecord { topic, partition, key, value, headers: &headers, tracked: None })
+        let record = NewRecord { topic, partition, key, value, headers: &headers, tracked: None };
+        match &mut self.vault {
+            Some(vault) if output.topic == Topic::Vault.name() => vault.write(&record),
+            _ => self.transaction.write(&record),
+        }
     }
 
     /// Where in `targets` a topic stands.
@@ -353,7 +365,11 @@ impl<'a, M> Thread<'a, M> {
             return Ok(at);
         }
         let full = self.shared.names.full(name);
-        let partitions = self.transaction.partitions(&full)?;
+        let writer = match &self.vault {
+            Some(vault) if name == Topic::Vault.name() => vault,
+            _ => &self.transaction,
+        };
+        let partitions = writer.partitions(&full)?;
         self.targets.push(Target { name, full, partitions });
         Ok(self.targets.len() - 1)
     }
@@ -398,6 +414,9 @@ impl<'a, M> Thread<'a, M> {
         if offsets.count() == 0 && !self.transaction.is_open() {
             self.report();
             return Ok(());
+        }
+        if let Some(vault) = &mut self.vault {
+            vault.in_order()?;
         }
         let consumer = &self.consumer;
         let written = self.transaction.commit(&Offsets { list: &offsets, consumer })?;

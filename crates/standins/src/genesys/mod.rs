@@ -132,6 +132,8 @@ pub struct Received {
     pub nickname: Option<String>,
     /// `channel.metadata.customAttributes`
     pub attributes: serde_json::Value,
+    /// The message's own `metadata`: flat texts.
+    pub metadata: serde_json::Map<String, serde_json::Value>,
     /// When it arrived, ms since 1970.
     pub time: u64,
 }
@@ -400,6 +402,7 @@ impl Genesys {
             event_time: message.time.clone(),
             nickname: message.nickname.clone(),
             attributes: message.attributes.clone(),
+            metadata: message.metadata.clone(),
             time: now,
         });
         drop(state);

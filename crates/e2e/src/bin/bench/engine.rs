@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use processors::{Account, Entry, Framings, Masker, People, Settings, line_to_genesys};
+use processors::{Account, Entry, Find, Framings, Masker, People, Settings, Vault, line_to_genesys};
 use schemas::{Codec, Framing, ToGenesys, header};
 use streams::{
-    AppendTime, Chain, Counts, DedupeSet, EventTime, Limits, MemoryBlocks, Offset, Placed, Position,
+    AppendTime, Chain, Counts, DedupeSet, EventTime, Limits, MemoryBlocks, Offset, Output, Placed, Position,
     ReceiptTime, Record, Task, TaskTime,
 };
 
@@ -24,6 +24,12 @@ struct Known;
 impl People for Known {
     fn find(&self, _: &str) -> Entry {
         Entry::Person
+    }
+}
+
+impl Vault for Known {
+    fn found(&mut self, _: &str, _: Find, _: i64, _: &mut Vec<Output>) -> Option<String> {
+        None
     }
 }
 
@@ -55,6 +61,7 @@ fn encode(start: i64) -> f64 {
         attributes: attributes(),
         late_by: 0,
         received: start,
+        tokens: Vec::new(),
     };
     let begun = Instant::now();
     for _ in 0..RECORDS {
@@ -89,7 +96,7 @@ fn chain() -> Chain<Box<processors::Message>> {
         identity_key: b"a-key-of-the-benchmark-only-32-bytes".to_vec(),
         framings: Framings::SINGLE_OBJECT,
     };
-    line_to_genesys(&settings, Known)
+    line_to_genesys(&settings, Known, Known)
 }
 
 /// A chain that does nothing of its own: what is left is the engine's dedupe and hold.

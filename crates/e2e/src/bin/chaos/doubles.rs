@@ -59,6 +59,7 @@ mod tests {
             event_time: String::new(),
             nickname: None,
             attributes: serde_json::Value::Null,
+            metadata: serde_json::Map::new(),
             time,
         }
     }
