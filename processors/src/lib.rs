@@ -1,7 +1,7 @@
-//! The chain: parse → filter → dedupe → reorder → mask → identify → map, once for each direction.
+//! The chain: parse → filter → dedupe → reorder → mask → identify → keep → map, once for each direction.
 //!
 //! Pure: no clock, socket, file or Kafka type. Everything that can fail does so in `parse`; the later steps are
-//! total. What a customer wrote ends in `mask`, platform ids end in `identify`: what is mapped holds neither.
+//! total. Platform ids end in `identify`, and what was masked in `keep`: what is mapped holds neither.
 
 mod dedupe;
 mod genesys;

@@ -110,13 +110,13 @@ pub(crate) enum VaultCommand {
     /// Print tokens and kinds of a person, without values.
     List {
         /// The person's GUID, as Genesys shows it.
-        #[arg(long)]
+        #[arg(long, value_parser = guid)]
         person: String,
     },
     /// Destroy a person's keys, for ever: nothing kept opens any more, and nothing is kept from now on.
     Forget {
         /// The person's GUID, as Genesys shows it.
-        #[arg(long)]
+        #[arg(long, value_parser = guid)]
         person: String,
         #[command(flatten)]
         who: Who,
@@ -131,7 +131,7 @@ pub(crate) enum VaultCommand {
 #[derive(Debug, Args)]
 pub(crate) struct RevealArguments {
     /// The person's GUID, as Genesys shows it.
-    #[arg(long)]
+    #[arg(long, value_parser = guid)]
     pub(crate) person: String,
     /// The token, as the message's metadata or `naru vault list` shows it.
     #[arg(long)]
@@ -187,4 +187,11 @@ pub(crate) struct MaskArguments {
     /// Rules of your own, which change the built-in ones or add to them.
     #[arg(long, value_name = "FILE")]
     pub(crate) rules: Option<PathBuf>,
+}
+
+/// A GUID as the vault writes it.
+fn guid(text: &str) -> Result<String, String> {
+    let guid = uuid::Uuid::parse_str(text)
+        .map_err(|_| "not a GUID, such as 6f4a0c1e-0000-8000-8000-000000000001")?;
+    Ok(guid.hyphenated().to_string())
 }

@@ -1,7 +1,7 @@
 //! A topic of keyed records, as a command uses it: read once to its end, and written in one go.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
@@ -17,27 +17,28 @@ use crate::kafka::{self, LogContext, consumer_config, producer_config};
 
 /// For a request to the broker, and for one record more.
 const REQUEST: Duration = Duration::from_secs(15);
-/// For the acknowledgement of what was written.
-const WRITE: Duration = Duration::from_secs(60);
+/// For what is written at once; a transaction that is cut off hides what comes behind it for as long.
+const WRITE: Duration = Duration::from_secs(15);
 /// One step of waiting for room in the client's queue.
 const STEP: Duration = Duration::from_millis(10);
 
-/// The newest value of each key, of the partition of `key` or of all, as far as it is committed.
+/// The newest value of each key, as far as it is committed: of all, or of those that begin with a text and have the
+/// partition of that.
 ///
 /// # Errors
 /// If the topic is not there, or cannot be read to its end.
 pub fn read(
     kafka: &config::Kafka,
     topic: &str,
-    key: Option<&str>,
+    of: Option<&str>,
 ) -> Result<BTreeMap<String, Vec<u8>>, String> {
     let told = |error: KafkaError| format!("{topic} cannot be read: {error}");
     let mut client = consumer_config(kafka, "naru-command");
     client.set("enable.partition.eof", "true").set("auto.offset.reset", "earliest");
     let consumer: BaseConsumer<LogContext> = client.create_with_context(LogContext).map_err(told)?;
     let count = partitions(&consumer.fetch_metadata(Some(topic), REQUEST).map_err(told)?, topic)?;
-    let wanted = match key {
-        Some(key) => vec![schemas::partition_for(key.as_bytes(), count)],
+    let wanted = match of {
+        Some(of) => vec![schemas::partition_for(of.as_bytes(), count)],
         None => (0..count).collect(),
     };
     let mut list = TopicPartitionList::new();
@@ -50,6 +51,9 @@ pub fn read(
         match consumer.poll(REQUEST) {
             Some(Ok(message)) => {
                 let key = String::from_utf8_lossy(message.key().unwrap_or_default()).into_owned();
+                if !key.starts_with(of.unwrap_or_default()) {
+                    continue;
+                }
                 match message.payload() {
                     Some(value) => values.insert(key, value.to_vec()),
                     None => values.remove(&key),
@@ -100,10 +104,7 @@ impl ProducerContext for Reports {
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         if let Err((error, _)) = result {
-            self.0
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .get_or_insert_with(|| error.clone());
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| error.clone());
         }
     }
 }
@@ -127,6 +128,7 @@ impl Writer {
         let mut client = producer_config(kafka);
         if let Some(id) = transactional_id {
             client.set("transactional.id", id);
+            client.set("transaction.timeout.ms", WRITE.as_millis().to_string());
         }
         let producer: BaseProducer<Reports> = client.create_with_context(Reports::default()).map_err(told)?;
         if transactional_id.is_some() {
@@ -160,17 +162,23 @@ impl Writer {
         if self.is_transactional {
             self.producer.begin_transaction().map_err(told)?;
         }
+        let written = self.write_all(entries);
+        if written.is_err() && self.is_transactional {
+            // If it cannot be aborted either, the broker does so.
+            let _ = self.producer.abort_transaction(REQUEST);
+        }
+        written.map_err(told)
+    }
+
+    fn write_all(&self, entries: &[Entry]) -> Result<(), KafkaError> {
         for entry in entries {
-            self.send(entry).map_err(told)?;
+            self.send(entry)?;
         }
-        self.producer.flush(WRITE).map_err(told)?;
-        let failed =
-            self.producer.context().0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        if let Some(error) = failed {
-            return Err(told(error));
-        }
+        self.producer.flush(WRITE)?;
+        let failed = self.producer.context().0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        failed.map_or(Ok(()), Err)?;
         if self.is_transactional {
-            self.producer.commit_transaction(WRITE).map_err(told)?;
+            self.producer.commit_transaction(WRITE)?;
         }
         Ok(())
     }

@@ -131,6 +131,8 @@ async fn kept_and_revealed(world: &World) -> Outcome<String> {
     let (code, said) =
         world.product.try_run(&["vault", "reveal", "--person", &person, "--token", "x", "--reason", " "])?;
     expect(code == 2 && said.contains("--reason"), format!("{code}: {said}"))?;
+    let (code, said) = world.product.try_run(&["vault", "forget", "--person", "somebody"])?;
+    expect(code == 2 && said.contains("not a GUID"), format!("{code}: {said}"))?;
     let after = values(world, Topic::Reveals)?;
     expect(after.len() == records.len(), "what is not revealed is not on record")?;
     Ok(person)

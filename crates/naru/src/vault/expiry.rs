@@ -59,3 +59,38 @@ pub(super) fn removal(key: &[u8], entry: &VaultEntry, now: i64) -> Option<Entry>
     let key = String::from_utf8(key.to_vec()).ok()?;
     is_over.then(|| Entry { key, partition_by: entry.person.clone(), value: None })
 }
+
+#[cfg(test)]
+mod tests {
+    use schemas::{KeptValue, VaultKey};
+
+    use super::*;
+
+    #[test]
+    fn what_is_over_is_removed_and_nothing_else() {
+        let value = |until| KeptValue {
+            token: "t".into(),
+            kind: "phone".into(),
+            data_key: "k".into(),
+            sealed: Vec::new(),
+            kept_at: 0,
+            until,
+        };
+        let entry = |value| VaultEntry { person: "p".into(), data_key: None, value, forgotten_at: None };
+        let key = VaultKey::Value("t").of("p");
+        for (entry, is_over) in [
+            (entry(Some(value(9))), true),
+            (entry(Some(value(10))), true),
+            (entry(Some(value(11))), false),
+            (entry(None), false),
+        ] {
+            let removal = removal(key.as_bytes(), &entry, 10);
+            assert_eq!(removal.is_some(), is_over);
+            assert!(
+                removal.is_none_or(|entry| entry.key == key
+                    && entry.partition_by == "p"
+                    && entry.value.is_none())
+            );
+        }
+    }
+}
