@@ -18,6 +18,7 @@ use std::sync::Arc;
 pub use rule::RulesError;
 pub(crate) use split::Tails;
 
+use context::Words;
 use find::Shapes;
 use normal::Normal;
 use rule::Rule;
@@ -75,6 +76,11 @@ struct Hit {
 impl Hit {
     fn new(rule: usize, start: usize, end: usize) -> Self {
         Self { rule, start, end, part: None }
+    }
+
+    /// Whether another is a part of it.
+    fn contains(&self, other: &Self) -> bool {
+        self.start <= other.start && other.end <= self.end && self.end - self.start > other.end - other.start
     }
 
     fn moved(self, by: usize) -> Self {
@@ -157,12 +163,15 @@ impl Masker {
             return Vec::new();
         }
         let normal = Normal::of(text);
-        let (asking, sure): (Vec<Hit>, Vec<Hit>) =
+        let (mut asking, mut sure): (Vec<Hit>, Vec<Hit>) =
             self.shapes.find(&normal.bytes, &self.rules).into_iter().partition(|hit| self.asks(hit));
-        let mut hits = self.settle(&normal.bytes, sure, |hit| !self.asks(hit));
-        if hits.is_empty() {
+        if sure.is_empty() {
             return self.near_words(text, &normal, asking);
         }
+        // What contains a sure find must not lose its other part to that.
+        asking.retain(|hit| sure.iter().any(|part| hit.contains(part)));
+        sure.extend(self.allowed(text, &normal, asking));
+        let mut hits = self.settle(&normal.bytes, sure, |hit| !self.asks(hit));
         hits.iter_mut().for_each(|hit| normal.place(text, hit));
         self.add_near_words(text, &mut hits);
         hits
@@ -173,19 +182,30 @@ impl Masker {
         self.rules[hit.rule].asks_for_words()
     }
 
-    /// Of finds in a folded text those that have the words near them for which their rules ask, in bytes of the text.
-    fn near_words(&self, text: &str, normal: &Normal, mut asking: Vec<Hit>) -> Vec<Hit> {
+    /// Of finds in a folded text those that have the words near them for which their rules ask.
+    fn allowed(&self, text: &str, normal: &Normal, mut asking: Vec<Hit>) -> Vec<Hit> {
+        if !asking.is_empty() {
+            let words = self.contexts.words(text);
+            asking.retain(|hit| self.is_allowed(text, normal, &words, hit));
+        }
+        asking
+    }
+
+    fn is_allowed(&self, text: &str, normal: &Normal, words: &Words<'_>, hit: &Hit) -> bool {
+        let mut placed = *hit;
+        normal.place(text, &mut placed);
+        words.allow(text, &placed, !self.rules[hit.rule].context.is_empty())
+    }
+
+    /// The same, settled where they overlap, in bytes of the text.
+    fn near_words(&self, text: &str, normal: &Normal, asking: Vec<Hit>) -> Vec<Hit> {
         if asking.is_empty() {
             return asking;
         }
         let words = self.contexts.words(text);
-        let allows = |hit: &Hit| {
-            let mut placed = *hit;
-            normal.place(text, &mut placed);
-            self.asks(hit) && words.allow(text, &placed, !self.rules[hit.rule].context.is_empty())
-        };
-        asking.retain(allows);
-        let mut hits = self.settle(&normal.bytes, asking, allows);
+        let allows = |hit: &Hit| self.asks(hit) && self.is_allowed(text, normal, &words, hit);
+        let found = asking.into_iter().filter(|hit| allows(hit)).collect();
+        let mut hits = self.settle(&normal.bytes, found, allows);
         hits.iter_mut().for_each(|hit| normal.place(text, hit));
         hits
     }

@@ -340,3 +340,15 @@ fn a_shape_that_cannot_be_used_is_told_with_its_rule() {
     assert_eq!(mistakes[1], "rule empty: shape \"#*\": it fits where nothing is");
     assert_eq!(Masker::with_rules(&rule("good", "Z###")).unwrap().mask("Z123 A"), "* A");
 }
+
+#[test]
+fn a_number_with_its_word_does_not_lose_its_end_to_another_rule() {
+    for (text, kind, masked) in [
+        ("マイナンバー7545 - 0059 - 2049", "jp_my_number", "マイナンバー****-****-****"),
+        ("운전면허 26 04 53216428", "kr_driver_licence", "운전면허 **-**-******-**"),
+        ("국민은행 3333 - 02 - 7983636", "bank_account", "국민은행 ***-***-3636"),
+    ] {
+        finds(&[(text, kind, masked)]);
+        leaves(&[masked]);
+    }
+}
