@@ -7,7 +7,7 @@
 use std::cell::OnceCell;
 
 use super::Hit;
-use super::fold::{folded_at, block_at};
+use super::fold::{block_at, folded_at};
 
 /// A text, folded.
 pub(super) struct Normal {

@@ -101,13 +101,14 @@ async fn kept_and_revealed(world: &World) -> Outcome<String> {
         expect(card, format!("{} is a part of the same number", part.text))?;
     }
 
-    let (code, said) = reveal(world, &person, &of_first["phone"])?;
-    expect(
-        code == 0 && said == "０１０－１２３４－５６７８\n" || said == "01012345678\n",
-        format!("{code}: {said}"),
-    )?;
-    let (code, said) = reveal(world, &person, &of_first["payment_card"])?;
-    expect((code, said.as_str()) == (0, "4532-0151-1283-0366\n"), format!("{code}: {said}"))?;
+    // A value that was written in several ways has one token, which gives one of them.
+    for (kind, written) in [
+        ("phone", ["０１０－１２３４－５６７８", "01012345678"]),
+        ("payment_card", ["4532-0151-1283-0366", "4532 0151 1283 0366"]),
+    ] {
+        let (code, said) = reveal(world, &person, &of_first[kind])?;
+        expect(code == 0 && written.contains(&said.trim_end()), format!("{code}: {said}"))?;
+    }
 
     let audit = Codec::<Reveal>::new(Framing::SingleObject);
     let records: Vec<Reveal> =

@@ -109,7 +109,7 @@ fn resident_of(random: &mut Random, forms: &[&str], from: u32) -> String {
 }
 
 pub(super) fn licence(random: &mut Random) -> String {
-    random.form(&["11|1#|######|##", "15|9#|######|##", "26|2#|######|##", "28|1#|######|##"])
+    random.form(&["11|##|######|##", "15|##|######|##", "26|##|######|##", "28|##|######|##"])
 }
 
 pub(super) fn korean_passport(random: &mut Random) -> String {
@@ -125,7 +125,7 @@ pub(super) fn customs(random: &mut Random) -> String {
 }
 
 pub(super) fn my_number(random: &mut Random) -> String {
-    right(random, &["%###|%###|####"], |digits| {
+    right(random, &["%###|####|####"], |digits| {
         let rest = weighted(&digits[..11], [6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2]) % 11;
         digits[11] == if rest <= 1 { 0 } else { 11 - rest }
     })
@@ -205,7 +205,7 @@ pub(super) fn address_name(random: &mut Random) -> String {
 }
 
 pub(super) fn account_in_parts(random: &mut Random) -> String {
-    random.form(&["1002|%##|######", "%##|######|0#|###", "3333|1#|%######"])
+    random.form(&["1002|%##|######", "%##|######|0#|###", "3333|0#|%######"])
 }
 
 pub(super) fn account(random: &mut Random) -> String {
