@@ -71,6 +71,7 @@ fn benches(c: &mut Criterion) {
     for (name, text) in [
         ("a line of short numbers", "1234 ".repeat(MEGABYTE / 5)),
         ("a line of digits", "1234567890".repeat(MEGABYTE / 10)),
+        ("a line of telephone numbers", "010-1234-5678 ".repeat(MEGABYTE / 14)),
     ] {
         group.throughput(Throughput::BytesDecimal(text.len() as u64));
         group.bench_function(name, |b| b.iter(|| masker.mask(&text).len()));

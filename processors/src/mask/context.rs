@@ -1,6 +1,8 @@
 //! The words that must stand near a find, and those that must not.
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use std::cell::OnceCell;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Match, MatchKind};
 
 use super::Hit;
 use super::fold;
@@ -48,20 +50,41 @@ impl Contexts {
         Ok(Self { words, meaning })
     }
 
-    /// Where they stand in a text.
-    pub(super) fn words<'a>(&'a self, text: &str) -> Words<'a> {
+    /// Those of a text.
+    pub(super) fn of<'a>(&'a self, text: &'a str) -> Words<'a> {
+        Words { contexts: self, text, found: OnceCell::new() }
+    }
+
+    fn find(&self, text: &str) -> Found<'_> {
         let found = self.words.find_overlapping_iter(text);
-        let places = found.map(|word| Word {
-            start: word.start(),
-            end: word.end(),
-            rules: &self.meaning[word.pattern()],
-        });
-        Words(places.collect())
+        let place =
+            |word: Match| Word { start: word.start(), end: word.end(), rules: &self.meaning[word.pattern()] };
+        let places: Vec<Word<'_>> = found.map(place).collect();
+        // By the highest number that it needs: most texts have none of the words.
+        let mut asked = Vec::new();
+        for (rule, _) in places.iter().flat_map(|word| word.rules).filter(|(_, is_forbidden)| !is_forbidden) {
+            if asked.len() <= *rule {
+                asked.resize(rule + 1, false);
+            }
+            asked[*rule] = true;
+        }
+        Found { places, asked }
     }
 }
 
-/// The words of a text, in order of their ends.
-pub(super) struct Words<'a>(Vec<Word<'a>>);
+/// The words of a text. They are looked for when they are first asked for: most texts have nothing that asks.
+pub(super) struct Words<'a> {
+    contexts: &'a Contexts,
+    text: &'a str,
+    found: OnceCell<Found<'a>>,
+}
+
+struct Found<'a> {
+    /// In order of their ends.
+    places: Vec<Word<'a>>,
+    /// Whether there is a word that a rule asks for, by its number.
+    asked: Vec<bool>,
+}
 
 struct Word<'a> {
     start: usize,
@@ -71,18 +94,29 @@ struct Word<'a> {
 }
 
 impl Words<'_> {
+    fn found(&self) -> &Found<'_> {
+        self.found.get_or_init(|| self.contexts.find(self.text))
+    }
+
+    /// Whether there is one at all for which a rule asks: for most rules that do there is none.
+    pub(super) fn has(&self, rule: usize) -> bool {
+        self.found().asked.get(rule).is_some_and(|is_asked| *is_asked)
+    }
+
     /// Whether a find has a word near it that its rule asks for, where it asks, and none that it does not want.
-    pub(super) fn allow(&self, text: &str, hit: &Hit, asks: bool) -> bool {
+    pub(super) fn allow(&self, hit: &Hit, asks: bool) -> bool {
+        let Self { text, .. } = self;
+        let places = &self.found().places;
         // Most finds have no such word even far from them, which is quick to tell.
-        let first = self.0.partition_point(|word| word.end <= hit.start.saturating_sub(REACH_BYTES));
-        let around = self.0[first..].iter().take_while(|word| word.end <= hit.end + REACH_BYTES);
+        let first = places.partition_point(|word| word.end <= hit.start.saturating_sub(REACH_BYTES));
+        let around = places[first..].iter().take_while(|word| word.end <= hit.end + REACH_BYTES);
         if !around.flat_map(|word| word.rules).any(|(rule, _)| *rule == hit.rule) {
             return !asks;
         }
         let (from, to) = near(text, hit.start, hit.end);
-        let first = self.0.partition_point(|word| word.end <= from);
+        let first = places.partition_point(|word| word.end <= from);
         let mut is_there = !asks;
-        for Word { start, rules, .. } in self.0[first..].iter().take_while(|word| word.end <= to) {
+        for Word { start, rules, .. } in places[first..].iter().take_while(|word| word.end <= to) {
             for (_, is_unwanted) in rules.iter().filter(|(rule, _)| *start >= from && *rule == hit.rule) {
                 if *is_unwanted {
                     return false;

@@ -2,19 +2,13 @@
 //! another, and each is run from every place where such a one begins. It ends after some characters, so that the time is
 //! linear in the length of the text.
 
-use regex_automata::dfa::{Automaton, StartKind, dense};
-use regex_automata::nfa::thompson;
-use regex_automata::util::primitives::StateID;
-use regex_automata::util::{start, syntax};
-use regex_automata::{Anchored, MatchKind};
-
 use super::Hit;
+use super::automaton::Automaton;
+use super::check::Check;
 use super::rule::{Alone, Rule, RulesError};
 
 /// What `~` in a shape stands for.
 const SEPARATOR: &str = "(?: ?[-.] ?| )?";
-/// Bytes that the automaton may take, and its making: a user's rules are refused beyond.
-const AUTOMATON_BYTES: usize = 64 * 1024 * 1024;
 /// Longest part of an e-mail address behind the `@` (RFC 5321, 4.5.3.1).
 const DOMAIN: usize = 255;
 /// Stars that make a mask: what stands right behind one is the rest of something that is masked already.
@@ -35,10 +29,20 @@ pub(super) struct Shapes {
 
 /// Shapes that begin alike: apart, each automaton knows few signs and is small, so that it stays in the caches.
 struct Family {
-    automaton: dense::DFA<Vec<u32>>,
-    start: StateID,
-    /// The rule of each pattern.
-    rules: Vec<usize>,
+    automaton: Automaton,
+    /// What to do where a pattern fits.
+    fits: Vec<Fit>,
+    /// Whether there is one that goes on to the end of its word, whatever it touches.
+    to_word_ends: bool,
+}
+
+/// The rule of a pattern, and what it wants of what the pattern fits.
+#[derive(Clone, Copy)]
+struct Fit {
+    rule: usize,
+    to_word_end: bool,
+    alone: Option<Alone>,
+    check: Option<Check>,
 }
 
 impl Shapes {
@@ -66,12 +70,13 @@ impl Shapes {
         }
         let addresses = rules.iter().position(|rule| rule.is_address);
         let together = |error| RulesError(vec![format!("the shapes together: {error}")]);
-        let family = |shapes: &[(usize, String)]| Family::compile(shapes).map_err(together);
+        let family = |shapes: &[(usize, String)]| Family::compile(shapes, rules).map_err(together);
         Ok(Self { numbers: family(&numbers)?, words: family(&words)?, addresses })
     }
 
-    /// Everything in a folded text that has the shape of a rule, passes its check, and touches nothing that it must not.
-    pub(super) fn find(&self, text: &[u8], rules: &[Rule]) -> Vec<Hit> {
+    /// Everything in a folded text that has the shape of a rule that is wanted, passes its check, and touches nothing that
+    /// it must not.
+    pub(super) fn find(&self, text: &[u8], wants: impl Fn(usize) -> bool) -> Vec<Hit> {
         let mut hits = Vec::new();
         // Up to where a rule has a find that goes on to the end of its word: it needs no second one there.
         let mut words_end = 0;
@@ -92,7 +97,7 @@ impl Shapes {
                             at + 1 + text[at + 1..].iter().take_while(|byte| is_domain(byte)).count();
                         address_end = masked_until;
                     }
-                    self.address(text, at, &mut address_end, &mut hits);
+                    self.address(text, at, &wants, &mut address_end, &mut hits);
                     None
                 }
                 _ => None,
@@ -101,14 +106,21 @@ impl Shapes {
             if let Some(family) = begins
                 && at >= masked_until
             {
-                family.run(text, at, rules, &mut words_end, &mut hits);
+                family.run(text, at, &wants, &mut words_end, &mut hits);
             }
         }
         hits
     }
 
     /// The address around an `@`. It begins where the one before it has ended, or later.
-    fn address(&self, text: &[u8], at: usize, last_end: &mut usize, hits: &mut Vec<Hit>) {
+    fn address(
+        &self,
+        text: &[u8],
+        at: usize,
+        wants: impl Fn(usize) -> bool,
+        last_end: &mut usize,
+        hits: &mut Vec<Hit>,
+    ) {
         let Some(rule) = self.addresses else { return };
         let is_local = |byte: &u8| byte.is_ascii_alphanumeric() || b"._%+-".contains(byte);
         // Of any length: what is masked in a local part that is too long could leave one that is not. No sign is looked
@@ -130,48 +142,57 @@ impl Shapes {
             && !follows_mask(&text[..start])
         {
             *last_end = at + 1 + end;
-            hits.push(Hit::new(rule, start, *last_end));
+            if wants(rule) {
+                hits.push(Hit::new(rule, start, *last_end));
+            }
         }
     }
 }
 
 impl Family {
-    fn compile(shapes: &[(usize, String)]) -> Result<Self, String> {
+    fn compile(shapes: &[(usize, String)], rules: &[Rule]) -> Result<Self, String> {
         let patterns: Vec<&str> = shapes.iter().map(|(_, pattern)| pattern.as_str()).collect();
-        let automaton = automaton(&patterns)?;
-        let start = start_of(&automaton)?;
-        Ok(Self { automaton, start, rules: shapes.iter().map(|(rule, _)| *rule).collect() })
+        let automaton = Automaton::of(&patterns)?;
+        let fit = |rule: usize| {
+            let Rule { to_word_end, alone, check, .. } = rules[rule];
+            Fit { rule, to_word_end, alone, check }
+        };
+        let fits: Vec<Fit> = shapes.iter().map(|(rule, _)| fit(*rule)).collect();
+        let to_word_ends = fits.iter().any(|fit| fit.to_word_end);
+        Ok(Self { automaton, fits, to_word_ends })
     }
 
-    fn run(&self, text: &[u8], from: usize, rules: &[Rule], words_end: &mut usize, hits: &mut Vec<Hit>) {
-        let automaton = &self.automaton;
-        let mut state = self.start;
-        for at in from..=text.len() {
-            state = match text.get(at) {
-                Some(byte) => automaton.next_state(state, *byte),
-                None => automaton.next_eoi_state(state),
-            };
-            if !automaton.is_special_state(state) {
-                continue;
-            }
-            if automaton.is_match_state(state) {
-                for index in 0..automaton.match_len(state) {
-                    let rule = self.rules[automaton.match_pattern(state, index).as_usize()];
-                    if rules[rule].to_word_end {
-                        if from >= *words_end {
-                            *words_end = word_end(text, at);
-                            hits.push(Hit::new(rule, from, *words_end));
-                        }
-                    } else if is_free(text, from, at, rules[rule].alone)
-                        && rules[rule].check.is_none_or(|check| check.passes(&text[from..at]))
-                    {
-                        hits.push(Hit::new(rule, from, at));
-                    }
-                }
-            } else if automaton.is_dead_state(state) {
+    fn run(
+        &self,
+        text: &[u8],
+        from: usize,
+        wants: impl Fn(usize) -> bool,
+        words_end: &mut usize,
+        hits: &mut Vec<Hit>,
+    ) {
+        self.automaton.run(text, from, |at, state| {
+            let touches = touches(text, at);
+            if touches && !self.to_word_ends {
                 return;
             }
-        }
+            for pattern in self.automaton.fitted(state) {
+                let Fit { rule, to_word_end, alone, check } = self.fits[*pattern];
+                if to_word_end {
+                    if from >= *words_end {
+                        *words_end = word_end(text, at);
+                        if wants(rule) {
+                            hits.push(Hit::new(rule, from, *words_end));
+                        }
+                    }
+                } else if !touches
+                    && is_free(text, from, at, alone)
+                    && wants(rule)
+                    && check.is_none_or(|check| check.passes(&text[from..at]))
+                {
+                    hits.push(Hit::new(rule, from, at));
+                }
+            }
+        });
     }
 }
 
@@ -186,57 +207,25 @@ fn pattern(shape: &str) -> String {
 
 /// Whether what a pattern fits may begin as a number, and as a word.
 fn begins(pattern: &str) -> Result<(bool, bool), String> {
-    let alone = automaton(&[pattern])?;
-    if alone.has_empty() {
-        return Err("it fits where nothing is".to_owned());
-    }
-    let start = start_of(&alone)?;
-    let with = |bytes: &[u8]| bytes.iter().any(|byte| !alone.is_dead_state(alone.next_state(start, *byte)));
-    match (with(NUMBER), with(WORD)) {
+    let alone = Automaton::of(&[pattern])?;
+    match (alone.begins_with(NUMBER), alone.begins_with(WORD)) {
         (false, false) => Err("it must begin with a digit, a Latin letter, + or (".to_owned()),
         begins => Ok(begins),
     }
 }
 
-fn start_of(automaton: &dense::DFA<Vec<u32>>) -> Result<StateID, String> {
-    let start = automaton.start_state(&start::Config::new().anchored(Anchored::Yes));
-    start.map_err(|error| error.to_string())
-}
-
-fn automaton(patterns: &[&str]) -> Result<dense::DFA<Vec<u32>>, String> {
-    let built = dense::Builder::new()
-        .configure(
-            dense::Config::new()
-                .match_kind(MatchKind::All)
-                .start_kind(StartKind::Anchored)
-                .dfa_size_limit(Some(AUTOMATON_BYTES))
-                .determinize_size_limit(Some(AUTOMATON_BYTES)),
-        )
-        .syntax(syntax::Config::new().unicode(false).utf8(false))
-        .thompson(thompson::Config::new().utf8(false))
-        .build_many(patterns);
-    built.map_err(|error| {
-        let mut text = error.to_string();
-        let mut cause = std::error::Error::source(&error);
-        while let Some(next) = cause {
-            text = next.to_string();
-            cause = next.source();
-        }
-        text
-    })
-}
-
-/// Whether what stands there touches nothing that it must not: a digit no digit, a letter at its begin or end no letter
-/// or digit.
-fn is_free(text: &[u8], start: usize, end: usize, alone: Option<Alone>) -> bool {
+/// Whether what ends there touches what it must not: a digit no digit, a letter no letter or digit. Where it begins it
+/// touches none, or it would not have begun.
+fn touches(text: &[u8], end: usize) -> bool {
     let behind = text.get(end).copied().unwrap_or(0);
-    let touches = match text[end - 1] {
+    match text[end - 1] {
         b'0'..=b'9' => behind.is_ascii_digit(),
         _ => behind.is_ascii_alphanumeric(),
-    };
-    if touches || (text[start].is_ascii_digit() && start > 0 && text[start - 1].is_ascii_digit()) {
-        return false;
     }
+}
+
+/// Whether what stands there is as far from other digits as its rule wants.
+fn is_free(text: &[u8], start: usize, end: usize, alone: Option<Alone>) -> bool {
     let is_link = |byte: &u8| match byte {
         b'-' | b'.' => true,
         b'/' | b':' | b',' => alone == Some(Alone::Apart),
@@ -251,7 +240,8 @@ fn is_free(text: &[u8], start: usize, end: usize, alone: Option<Alone>) -> bool 
         Some(Alone::Before) => !is_chained(before(1), before(2)) && !is_of_parcel(text, start, end),
         // `OTP1234` is a code with its name before it, `N1234` an order.
         Some(Alone::Apart)
-            if behind.is_ascii_alphabetic() || matches!(letters(text[..start].iter().rev()), 1 | 2) =>
+            if text.get(end).is_some_and(u8::is_ascii_alphabetic)
+                || matches!(letters(text[..start].iter().rev()), 1 | 2) =>
         {
             false
         }

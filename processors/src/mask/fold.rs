@@ -1,5 +1,5 @@
-//! What a character stands for. Told by the rules of [`rare`], which are looked up in a table for characters of three
-//! bytes: most of what is written in Korean, Japanese, Chinese and Thai, and all of its punctuation.
+//! What a character stands for. [`rare`] says it; for characters of three bytes, which is what Korean, Japanese, Chinese
+//! and Thai are written in with their punctuation, a table is made of that.
 
 /// Stands for a character that no shape names.
 pub(super) const OTHER: u8 = 0x80;
@@ -36,7 +36,7 @@ fn rare_at(text: &str, at: usize) -> (Option<u8>, usize) {
     (fold(character), character.len_utf8())
 }
 
-/// The block of the three-byte character that begins at a byte.
+/// The block of the three-byte character that begins at a byte: the first is of nothing but [`OTHER`].
 #[inline]
 pub(super) fn block_at(bytes: &[u8], at: usize) -> usize {
     let [first, second, third] = [at, at + 1, at + 2].map(|at| usize::from(bytes[at]));
@@ -51,7 +51,7 @@ fn folded(block: usize, code: usize) -> Option<u8> {
     }
 }
 
-/// The same, told by its code.
+/// What a character beyond ASCII stands for.
 const fn rare(code: u32) -> Option<u8> {
     match code {
         // Soft hyphen, joiners, marks of direction, fillers, variation selectors, the keycap, tags.
@@ -85,6 +85,7 @@ const fn rare(code: u32) -> Option<u8> {
         0x00A0 | 0x1680 | 0x2000..=0x200A | 0x202F | 0x205F | 0x3000 => Some(b' '),
         // Middle dots and the one dot leader.
         0x00B7 | 0x2022 | 0x2024 | 0x2027 | 0x22C5 | 0x30FB | 0xFE52 | 0xFF65 => Some(b'.'),
+        // Full width.
         0xFF01..=0xFF5E => Some((code - 0xFEE0) as u8),
         0xFE6B => Some(b'@'),
         0xFE62 => Some(b'+'),
@@ -133,7 +134,7 @@ struct Table {
     /// The block of each sixteen.
     blocks: [u8; 0x1000],
     folded: [[u8; 16]; 0x100],
-    /// How many blocks there are: the first is of nothing but [`OTHER`].
+    /// How many blocks there are, with the first, which is of nothing but [`OTHER`].
     count: usize,
 }
 

@@ -4,6 +4,7 @@
 //! overlaps → mask in the text as it was written. Then the same for the rules that ask for words near a find
 //! ([`context`]), on what is masked by then.
 
+mod automaton;
 mod check;
 mod context;
 mod find;
@@ -163,49 +164,60 @@ impl Masker {
             return Vec::new();
         }
         let normal = Normal::of(text);
-        let (mut asking, mut sure): (Vec<Hit>, Vec<Hit>) =
-            self.shapes.find(&normal.bytes, &self.rules).into_iter().partition(|hit| self.asks(hit));
-        if sure.is_empty() {
-            return self.near_words(text, &normal, asking);
+        let words = self.contexts.of(text);
+        let found = self.shapes.find(&normal.bytes, |rule| self.may_be_allowed(rule, &words));
+        if found.iter().all(|hit| self.asks(hit.rule)) {
+            return self.near_words(text, &normal, &words, found);
         }
+        let (mut asking, mut sure): (Vec<Hit>, Vec<Hit>) =
+            found.into_iter().partition(|hit| self.asks(hit.rule));
         // What contains a sure find must not lose its other part to that.
-        asking.retain(|hit| sure.iter().any(|part| hit.contains(part)));
-        sure.extend(self.allowed(text, &normal, asking));
-        let mut hits = self.settle(&normal.bytes, sure, |hit| !self.asks(hit));
+        sure.sort_unstable_by_key(|hit| hit.start);
+        asking.retain(|hit| {
+            let first = sure.partition_point(|part| part.start < hit.start);
+            let mut within = sure[first..].iter().take_while(|part| part.start < hit.end);
+            within.any(|part| hit.contains(part)) && self.is_allowed(text, &normal, &words, hit)
+        });
+        sure.extend(asking);
+        let mut hits =
+            settle(&normal.bytes, sure, |folded| self.shapes.find(folded, |rule| !self.asks(rule)));
         hits.iter_mut().for_each(|hit| normal.place(text, hit));
         self.add_near_words(text, &mut hits);
         hits
     }
 
     /// Whether words near a find decide.
-    fn asks(&self, hit: &Hit) -> bool {
-        self.rules[hit.rule].asks_for_words()
+    fn asks(&self, rule: usize) -> bool {
+        self.rules[rule].asks_for_words()
     }
 
-    /// Of finds in a folded text those that have the words near them for which their rules ask.
-    fn allowed(&self, text: &str, normal: &Normal, mut asking: Vec<Hit>) -> Vec<Hit> {
-        if !asking.is_empty() {
-            let words = self.contexts.words(text);
-            asking.retain(|hit| self.is_allowed(text, normal, &words, hit));
-        }
-        asking
+    /// Whether a rule asks for no word, or the text has one for which it does.
+    fn may_be_allowed(&self, rule: usize, words: &Words<'_>) -> bool {
+        self.rules[rule].context.is_empty() || words.has(rule)
     }
 
+    /// Whether a find has the words near it for which its rule asks.
     fn is_allowed(&self, text: &str, normal: &Normal, words: &Words<'_>, hit: &Hit) -> bool {
         let mut placed = *hit;
         normal.place(text, &mut placed);
-        words.allow(text, &placed, !self.rules[hit.rule].context.is_empty())
+        words.allow(&placed, !self.rules[hit.rule].context.is_empty())
     }
 
-    /// The same, settled where they overlap, in bytes of the text.
-    fn near_words(&self, text: &str, normal: &Normal, asking: Vec<Hit>) -> Vec<Hit> {
-        if asking.is_empty() {
-            return asking;
-        }
-        let words = self.contexts.words(text);
-        let allows = |hit: &Hit| self.asks(hit) && self.is_allowed(text, normal, &words, hit);
-        let found = asking.into_iter().filter(|hit| allows(hit)).collect();
-        let mut hits = self.settle(&normal.bytes, found, allows);
+    /// What has the shape of a rule for which words near it decide, and may be allowed.
+    fn find_asking(&self, folded: &[u8], words: &Words<'_>) -> Vec<Hit> {
+        self.shapes.find(folded, |rule| self.asks(rule) && self.may_be_allowed(rule, words))
+    }
+
+    /// Of finds in a folded text those that have the words near them for which their rules ask, settled where they
+    /// overlap, in bytes of the text.
+    fn near_words(&self, text: &str, normal: &Normal, words: &Words<'_>, mut asking: Vec<Hit>) -> Vec<Hit> {
+        let allows = |hit: &Hit| self.is_allowed(text, normal, words, hit);
+        asking.retain(allows);
+        let mut hits = settle(&normal.bytes, asking, |folded| {
+            let mut found = self.find_asking(folded, words);
+            found.retain(allows);
+            found
+        });
         hits.iter_mut().for_each(|hit| normal.place(text, hit));
         hits
     }
@@ -215,9 +227,9 @@ impl Masker {
     fn add_near_words(&self, text: &str, hits: &mut Vec<Hit>) {
         let (masked, masks) = self.write(text, hits);
         let normal = Normal::of(&masked);
-        let mut asking = self.shapes.find(&normal.bytes, &self.rules);
-        asking.retain(|hit| self.asks(hit));
-        for mut hit in self.near_words(&masked, &normal, asking) {
+        let words = self.contexts.of(&masked);
+        let asking = self.find_asking(&normal.bytes, &words);
+        for mut hit in self.near_words(&masked, &normal, &words, asking) {
             // Back to where it stands in the text: what is masked before it may have another length.
             let before = masks.partition_point(|(_, end)| *end <= hit.start);
             let is_beside = masks.get(before).is_none_or(|(start, _)| hit.end <= *start);
@@ -228,26 +240,6 @@ impl Masker {
             }
         }
         hits.sort_unstable_by_key(|hit| hit.start);
-    }
-
-    /// Settles finds in a folded text where they overlap. What loses may still leave something that is wanted: that is
-    /// looked for with the others taken out.
-    fn settle(&self, folded: &[u8], mut found: Vec<Hit>, wants: impl Fn(&Hit) -> bool) -> Vec<Hit> {
-        let mut all = Vec::new();
-        let mut folded = Cow::Borrowed(folded);
-        while !found.is_empty() {
-            let count = found.len();
-            let hits = strongest(found, folded.len());
-            found = Vec::new();
-            if hits.len() < count {
-                hits.iter().for_each(|hit| folded.to_mut()[hit.start..hit.end].fill(fold::OTHER));
-                found = self.shapes.find(&folded, &self.rules);
-                found.retain(&wants);
-            }
-            all.extend(hits);
-        }
-        all.sort_unstable_by_key(|hit| hit.start);
-        all
     }
 
     /// Writes the text with masks, and says where in it they stand. `hits` come in order, in bytes of the text.
@@ -277,6 +269,25 @@ impl Masker {
 
 fn digits(folded: &[u8]) -> usize {
     folded.iter().filter(|byte| byte.is_ascii_digit()).count()
+}
+
+/// Settles finds in a folded text where they overlap. What loses may still leave something that is wanted: that is looked
+/// for `again` with the others taken out.
+fn settle(folded: &[u8], mut found: Vec<Hit>, again: impl Fn(&[u8]) -> Vec<Hit>) -> Vec<Hit> {
+    let mut all = Vec::new();
+    let mut folded = Cow::Borrowed(folded);
+    while !found.is_empty() {
+        let count = found.len();
+        let hits = strongest(found, folded.len());
+        found = Vec::new();
+        if hits.len() < count {
+            hits.iter().for_each(|hit| folded.to_mut()[hit.start..hit.end].fill(fold::OTHER));
+            found = again(&folded);
+        }
+        all.extend(hits);
+    }
+    all.sort_unstable_by_key(|hit| hit.start);
+    all
 }
 
 /// Of those that overlap: what contains another, and of two that only touch each other the first rule's. In order of

@@ -9,7 +9,7 @@ use streams::KeyMap;
 
 use super::fold;
 use super::normal::Normal;
-use super::{Find, Hit, Masker, digits};
+use super::{Find, Hit, Masker, digits, settle};
 
 /// How long what has left is remembered, in ms of append time.
 const REMEMBERED: i64 = 60_000;
@@ -187,6 +187,7 @@ impl Masker {
         complete.extend(own.iter().map(|hit| hit.moved(begin)));
         complete.extend(self.hits(&all[end..]).iter().map(|hit| hit.moved(end)));
         let normal = Normal::of(all);
+        let wants = |rule: usize| self.rules[rule].across;
         let is_wanted = |hit: &Hit| {
             let rule = &self.rules[hit.rule];
             // A bare country code is not enough: short numbers in a row are more often no telephone.
@@ -195,16 +196,14 @@ impl Masker {
             normal.place(all, &mut hit);
             let crosses = |border: usize| hit.start < border && border < hit.end;
             let is_part = complete.iter().any(|other| hit.start < other.end && other.start < hit.end);
-            rule.across
-                && is_told
-                && (crosses(begin) || crosses(end))
-                && hit.start < end
-                && hit.end > begin
-                && !is_part
+            is_told && (crosses(begin) || crosses(end)) && hit.start < end && hit.end > begin && !is_part
         };
-        let mut found = self.shapes.find(&normal.bytes, &self.rules);
-        found.retain(is_wanted);
-        let mut hits = self.settle(&normal.bytes, found, is_wanted);
+        let find = |folded: &[u8]| {
+            let mut found = self.shapes.find(folded, wants);
+            found.retain(is_wanted);
+            found
+        };
+        let mut hits = settle(&normal.bytes, find(&normal.bytes), find);
         hits.iter_mut().for_each(|hit| normal.place(all, hit));
         hits
     }
