@@ -16,6 +16,26 @@ pub struct VaultEntry {
     pub forgotten_at: Option<i64>,
 }
 
+impl VaultEntry {
+    /// The entry of a data key.
+    #[must_use]
+    pub fn of_key(person: &str, key: DataKey) -> Self {
+        Self { person: person.to_owned(), data_key: Some(key), value: None, forgotten_at: None }
+    }
+
+    /// The entry of a value.
+    #[must_use]
+    pub fn of_value(person: &str, value: KeptValue) -> Self {
+        Self { person: person.to_owned(), data_key: None, value: Some(value), forgotten_at: None }
+    }
+
+    /// The mark of a person who was forgotten at this time.
+    #[must_use]
+    pub fn forgotten(person: &str, at: i64) -> Self {
+        Self { person: person.to_owned(), data_key: None, value: None, forgotten_at: Some(at) }
+    }
+}
+
 /// A person's data key, wrapped.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataKey {

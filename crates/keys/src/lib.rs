@@ -13,4 +13,4 @@ mod vault;
 
 pub use ring_file::{Added, KeyRing, KeyRingError, Secret};
 pub use seal::{Nonce, OpenError, Sealed};
-pub use vault::{PersonKey, Wrapped};
+pub use vault::{PersonKey, Wrapped, letters};

@@ -80,8 +80,7 @@ impl PersonKey {
     #[must_use]
     pub fn token(&self, kind: &str, value: &str) -> String {
         let tag = hmac::sign(&self.tokens, &bound(&[kind, value]));
-        let letters = tag.as_ref()[..TOKEN_BYTES].iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        letters.map(|half| char::from(b'a' + half)).collect()
+        letters(&tag.as_ref()[..TOKEN_BYTES])
     }
 
     /// Seals a value, for its person, kind and this key alone.
@@ -98,6 +97,13 @@ impl PersonKey {
         let value = open(&self.sealing, &bound(&[&self.person, kind, &self.id]), sealed);
         value.and_then(|value| String::from_utf8(value).ok()).ok_or(OpenError::Broken)
     }
+}
+
+/// Bytes as letters, two each.
+#[must_use]
+pub fn letters(bytes: &[u8]) -> String {
+    let halves = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    halves.map(|half| char::from(b'a' + half)).collect()
 }
 
 /// Texts as bytes from which each can be told: none of them has a zero in it but the last.

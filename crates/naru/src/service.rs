@@ -20,7 +20,7 @@ use crate::people::IdentityTable;
 use crate::vault::{self, Keeper, Keeping};
 
 /// Milliseconds of a day.
-const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+pub(crate) const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// What `NARU_LOG` asks for.
 pub(crate) fn log_filter() -> Option<String> {

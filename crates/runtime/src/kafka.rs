@@ -4,6 +4,7 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::metadata::Metadata;
 
 use crate::config;
 
@@ -77,6 +78,15 @@ pub fn consumer_config(kafka: &config::Kafka, group: &str) -> ClientConfig {
     client.set("heartbeat.interval.ms", HEARTBEAT_MS);
     client.set("fetch.queue.backoff.ms", FETCH_BACKOFF_MS);
     client
+}
+
+/// The number of partitions of a topic, as metadata about it says.
+pub(crate) fn partition_count(metadata: &Metadata, topic: &str) -> Result<i32, String> {
+    let count = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
+    match i32::try_from(count) {
+        Ok(count) if count > 0 => Ok(count),
+        _ => Err(format!("topic {topic} does not exist; create it with `naru topics create`")),
+    }
 }
 
 /// Writes a line of librdkafka to our log. It tries again by itself, so its errors are warnings here: `error` is

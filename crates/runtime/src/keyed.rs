@@ -13,7 +13,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, Prod
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::config;
-use crate::kafka::{self, LogContext, consumer_config, producer_config};
+use crate::kafka::{self, LogContext, consumer_config, partition_count, producer_config};
 
 /// For a request to the broker, and for one record more.
 const REQUEST: Duration = Duration::from_secs(15);
@@ -36,7 +36,7 @@ pub fn read(
     let mut client = consumer_config(kafka, "naru-command");
     client.set("enable.partition.eof", "true").set("auto.offset.reset", "earliest");
     let consumer: BaseConsumer<LogContext> = client.create_with_context(LogContext).map_err(told)?;
-    let count = partitions(&consumer.fetch_metadata(Some(topic), REQUEST).map_err(told)?, topic)?;
+    let count = partition_count(&consumer.fetch_metadata(Some(topic), REQUEST).map_err(told)?, topic)?;
     let wanted = match of {
         Some(of) => vec![schemas::partition_for(of.as_bytes(), count)],
         None => (0..count).collect(),
@@ -65,14 +65,6 @@ pub fn read(
         }
     }
     Ok(values)
-}
-
-fn partitions(metadata: &rdkafka::metadata::Metadata, topic: &str) -> Result<i32, String> {
-    let count = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
-    match i32::try_from(count) {
-        Ok(count) if count > 0 => Ok(count),
-        _ => Err(format!("topic {topic} does not exist; create it with `naru topics create`")),
-    }
 }
 
 /// A record to write.
@@ -135,7 +127,7 @@ impl Writer {
             producer.init_transactions(REQUEST * 2).map_err(told)?;
         }
         let metadata = producer.client().fetch_metadata(Some(topic), REQUEST).map_err(told)?;
-        let partitions = partitions(&metadata, topic)?;
+        let partitions = partition_count(&metadata, topic)?;
         Ok(Self {
             producer,
             topic: topic.to_owned(),

@@ -17,7 +17,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use streams::StoreFault;
 use tokio::sync::{oneshot, watch};
 
-use crate::kafka::{LogContext, consumer_config};
+use crate::kafka::{self, LogContext, consumer_config};
 use crate::shutdown::Shutdown;
 use crate::store::{StateStore, fault};
 use crate::{clock, config, metrics};
@@ -207,11 +207,9 @@ fn partition_count(consumer: &BaseConsumer<LogContext>, topic: &str) -> Result<i
     let deadline = Instant::now() + APPEARS_WITHIN;
     loop {
         let metadata = patiently(|| consumer.fetch_metadata(Some(topic), REQUEST))?;
-        let count = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
-        match i32::try_from(count) {
-            Ok(count) if count > 0 => return Ok(count),
-            _ if Instant::now() < deadline => std::thread::sleep(BEGIN_PAUSE),
-            _ => return Err(format!("topic {topic} does not exist; create it with `naru topics create`")),
+        match kafka::partition_count(&metadata, topic) {
+            Err(_) if Instant::now() < deadline => std::thread::sleep(BEGIN_PAUSE),
+            count => return count,
         }
     }
 }

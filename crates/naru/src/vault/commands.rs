@@ -7,7 +7,7 @@ use keys::KeyRing;
 use runtime::clock;
 use runtime::config::{Config, Environment};
 use runtime::keyed::{self, Entry, Writer};
-use schemas::{Act, Codec, DataKey, Framing, KeptValue, Reveal, Topic, TopicNames, VaultEntry, VaultKey};
+use schemas::{Act, Codec, DataKey, KeptValue, Reveal, Topic, TopicNames, VaultEntry, VaultKey};
 
 use super::store::{entry_of, unwrap};
 use crate::cli::{RevealArguments, VaultCommand, Who};
@@ -39,7 +39,7 @@ pub(crate) fn run(command: &VaultCommand, config: &Config) -> Result<(), Failure
     match command {
         VaultCommand::Reveal(arguments) => vault.reveal(arguments),
         VaultCommand::List { person } => vault.list(person),
-        VaultCommand::Forget { person, who, reason } => vault.forget(person, who, reason, config),
+        VaultCommand::Forget { person, who, reason } => vault.forget(person, who, reason),
         VaultCommand::Rotate => vault.rotate(),
     }
 }
@@ -66,13 +66,12 @@ impl<'a> Vault<'a> {
     fn new(config: &'a Config, ring: &'a KeyRing) -> Result<Self, Failure> {
         let framings =
             block_on(async { runtime::registry::framings(&config.kafka).await.map_err(Failure::failed) })?;
-        let codec_framing = |topic: Topic| -> Framing { framings.of(topic) };
         Ok(Self {
             config,
             ring,
             names: TopicNames::new(&config.kafka.topic_prefix),
-            entries: Codec::new(codec_framing(Topic::Vault)),
-            reveals: Codec::new(codec_framing(Topic::Reveals)),
+            entries: Codec::new(framings.of(Topic::Vault)),
+            reveals: Codec::new(framings.of(Topic::Reveals)),
         })
     }
 
@@ -162,16 +161,11 @@ impl<'a> Vault<'a> {
 
     /// Marks the person as forgotten and removes her keys and values; then once more what was on its way.
     #[expect(clippy::print_stdout, reason = "the command's answer")]
-    fn forget(&self, person: &str, who: &Who, reason: &str, config: &Config) -> Result<(), Failure> {
+    fn forget(&self, person: &str, who: &Who, reason: &str) -> Result<(), Failure> {
         let writer = self.writer(Topic::Vault, Some(WRITER))?;
         self.record(&who.does(Act::Forget, person, None, reason))?;
         let of_person = self.of(person)?;
-        let mark = VaultEntry {
-            person: person.to_owned(),
-            data_key: None,
-            value: None,
-            forgotten_at: Some(of_person.forgotten_at.unwrap_or_else(clock::now_ms)),
-        };
+        let mark = VaultEntry::forgotten(person, of_person.forgotten_at.unwrap_or_else(clock::now_ms));
         let mark = Entry {
             key: VaultKey::Forgotten.of(person),
             partition_by: person.to_owned(),
@@ -193,7 +187,7 @@ impl<'a> Vault<'a> {
         }
         println!(
             "{person}: forgotten; {removed} keys and values removed. What this person wrote lies sealed in raw topics for {} days, in dead letters for 30.",
-            config.processors.raw_days
+            self.config.processors.raw_days
         );
         Ok(())
     }

@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use keys::{KeyRing, Nonce, PersonKey};
 use processors::{Find, Original};
-use runtime::metrics;
+use runtime::metrics::{self, CounterHandle};
 use runtime::table::Table;
 use schemas::{Codec, Framing, KeptValue, Topic, VaultEntry, VaultKey};
 use streams::Output;
 
 use super::store::{entry_of, unwrap};
 use crate::random::random;
+use crate::service::DAY_MS;
 
 /// Persons whose keys a chain remembers, so that a burst of theirs makes one key and opens it once. At this number all
 /// are forgotten: what follows may make a second key of a person, and each value names its own.
 const REMEMBERED: usize = 10_000;
-const DAY_MS: i64 = 86_400_000;
 
 /// How values are kept.
 #[derive(Clone)]
@@ -33,6 +33,8 @@ pub(crate) struct Keeping {
 /// The vault of one chain, which is dropped with it: what it remembers must not outlive a commit that failed.
 pub(crate) struct Keeper {
     vault: Option<Vault>,
+    /// A counter for each kind: looked up once, since every find counts.
+    masked: HashMap<Arc<str>, CounterHandle>,
 }
 
 struct Vault {
@@ -54,13 +56,14 @@ impl Keeper {
             changes: 0,
             made: HashMap::new(),
         });
-        Self { vault }
+        Self { vault, masked: HashMap::new() }
     }
 }
 
 impl processors::Vault for Keeper {
     fn found(&mut self, person: &str, find: Find, received: i64, out: &mut Vec<Output>) -> Option<String> {
-        metrics::MASKED.add([find.kind.to_string()], 1);
+        let masked = self.masked.entry(find.kind.clone());
+        masked.or_insert_with(|| metrics::MASKED.of([find.kind.to_string()])).increment(1);
         let original = find.original?;
         self.vault.as_mut()?.keep(person, &find.kind, &original, received, out)
     }
@@ -99,13 +102,7 @@ impl Vault {
                     kept_at: received,
                     until,
                 };
-                let entry = VaultEntry {
-                    person: person.to_owned(),
-                    data_key: None,
-                    value: Some(value),
-                    forgotten_at: None,
-                };
-                out.push(self.output(person, VaultKey::Value(&token), &entry));
+                out.push(self.output(person, VaultKey::Value(&token), &VaultEntry::of_value(person, value)));
                 metrics::VAULT_KEPT.add([kind.to_owned()], 1);
             }
             Ok(token)
@@ -157,20 +154,19 @@ impl Vault {
         let mut keys: Vec<_> =
             stored.iter().filter_map(|value| self.codec.decode(value).ok()?.data_key).collect();
         keys.sort_by(|one, other| (one.made_at, &one.id).cmp(&(other.made_at, &other.id)));
-        let opened: Vec<_> = keys.iter().map(|key| unwrap(ring, person, key)).collect();
-        match opened.into_iter().partition::<Vec<_>, _>(Result::is_ok) {
-            // A ring that lacks the key of some is told, and those that it opens are used.
-            (open, closed) if open.is_empty() => match closed.into_iter().find_map(Result::err) {
-                Some(error) => Err(NotKept::Unreadable(error.to_string())),
-                None => Ok(None),
-            },
-            (open, _) => Ok(open.into_iter().find_map(Result::ok)),
+        // A ring that opens none of them is told; one that opens some is used for these.
+        let mut closed = None;
+        for key in &keys {
+            match unwrap(ring, person, key) {
+                Ok(open) => return Ok(Some(open)),
+                Err(error) => closed = closed.or(Some(error)),
+            }
         }
+        closed.map_or(Ok(None), |error| Err(NotKept::Unreadable(error.to_string())))
     }
 
     fn make_key(&mut self, person: &str, now: i64, out: &mut Vec<Output>) -> Arc<PersonKey> {
-        let halves = random::<8>().into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        let id: String = halves.map(|half| char::from(b'a' + half)).collect();
+        let id = keys::letters(&random::<8>());
         let key = Arc::new(PersonKey::new(person, &id, keys::Secret(random())));
         let entry = entry_of(&key, &self.keeping.ring, person, now);
         out.push(self.output(person, VaultKey::DataKey(&id), &entry));

@@ -17,12 +17,7 @@ pub(super) fn unwrap(ring: &KeyRing, person: &str, key: &DataKey) -> Result<Pers
 /// The record of a data key, wrapped with the newest key of the ring.
 pub(super) fn entry_of(key: &PersonKey, ring: &KeyRing, person: &str, made_at: i64) -> VaultEntry {
     let Wrapped { ring_key, key: wrapped } = key.wrap(ring, &Nonce(random()));
-    VaultEntry {
-        person: person.to_owned(),
-        data_key: Some(DataKey { id: key.id().to_owned(), ring_key, wrapped, made_at }),
-        value: None,
-        forgotten_at: None,
-    }
+    VaultEntry::of_key(person, DataKey { id: key.id().to_owned(), ring_key, wrapped, made_at })
 }
 
 /// Whether the ring opens what the vault holds: one data key of each key of the ring is tried, so that a wrong ring is

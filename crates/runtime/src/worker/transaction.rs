@@ -321,13 +321,7 @@ impl Transaction {
             .client()
             .fetch_metadata(Some(topic), INIT_TIMEOUT)
             .map_err(Fault::kafka("read the topics"))?;
-        let count = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
-        match i32::try_from(count) {
-            Ok(count) if count > 0 => Ok(count),
-            _ => Err(Fault::Topics(format!(
-                "topic {topic} does not exist; create it with `naru topics create`"
-            ))),
-        }
+        kafka::partition_count(&metadata, topic).map_err(Fault::Topics)
     }
 }
 
