@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use processors::Entry;
 use runtime::table::Table;
 use schemas::{Codec, Framing, IdentityEntry};
+use uuid::Uuid;
 
 /// Persons that are remembered as known and no alias, so that a message of theirs costs no look-up. At this number all
 /// are forgotten.
@@ -21,7 +22,7 @@ pub(crate) struct IdentityTable {
 /// GUIDs that are known and stand for themselves, as of a state of the table.
 #[derive(Default)]
 struct Remembered {
-    guids: HashSet<String>,
+    guids: HashSet<Uuid>,
     changes: u64,
 }
 
@@ -37,14 +38,15 @@ impl IdentityTable {
         if remembered.changes != changes || remembered.guids.len() >= REMEMBERED {
             *remembered = Remembered { guids: HashSet::new(), changes };
         }
-        if remembered.guids.contains(guid) {
+        let uuid = Uuid::try_parse(guid).ok();
+        if uuid.is_some_and(|uuid| remembered.guids.contains(&uuid)) {
             return Entry::Person;
         }
         match self.get(guid) {
             None => Entry::Nothing,
             Some(IdentityEntry { alias_of: Some(person), .. }) => Entry::AliasOf(person),
             Some(_) => {
-                remembered.guids.insert(guid.to_owned());
+                remembered.guids.extend(uuid);
                 Entry::Person
             }
         }

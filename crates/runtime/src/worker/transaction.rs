@@ -28,12 +28,15 @@ const INIT_TIMEOUT: Duration = Duration::from_secs(30);
 /// For the calls of one commit together: below the broker's own time-out, so that an unknown outcome is rare.
 const COMMIT_TIMEOUT: Duration = Duration::from_millis(4_500);
 /// One step of waiting for acknowledgements. The client's own waiting takes steps of 100 ms, which would cost that much
-/// a commit, and spins through what is less than 1 ms.
+/// a commit, spins through what is less than 1 ms, and wakes all of its threads at each step.
 const FLUSH_STEP: Duration = Duration::from_micros(500);
 /// One step of aborting.
 const ABORT_STEP: Duration = Duration::from_millis(20);
 /// How long a batch may fill, in ms: a commit sends what there is.
 const LINGER_MS: &str = "5";
+/// Records between two looks for the client's reports: until its report is taken a record keeps its memory, and what is
+/// taken soon is given again while the processor's caches hold it.
+const TAKE_REPORTS: u32 = 64;
 /// Marks a record whose offset need not be known.
 const UNTRACKED: usize = 0;
 
@@ -97,6 +100,8 @@ pub(crate) struct Transaction {
     producer: BaseProducer<Deliveries>,
     guarantee: Guarantee,
     open: bool,
+    /// Records written since reports were last taken.
+    unreported: u32,
 }
 
 /// Source offsets to commit, and the consumer that owns the partitions: its group generation is the fence.
@@ -133,7 +138,7 @@ impl Transaction {
         if guarantee == Guarantee::ExactlyOnce {
             producer.init_transactions(INIT_TIMEOUT).map_err(Fault::kafka("init transactions"))?;
         }
-        Ok(Self { producer, guarantee, open: false })
+        Ok(Self { producer, guarantee, open: false, unreported: 0 })
     }
 
     /// Ends the open transaction of another owner, which is dead or no longer owns what it wrote, and shuts it out.
@@ -152,6 +157,11 @@ impl Transaction {
     /// Writes a record in the current transaction, beginning one if there is none.
     pub(crate) fn write(&mut self, record: &NewRecord<'_>) -> Result<(), Fault> {
         self.begin()?;
+        self.unreported += 1;
+        if self.unreported == TAKE_REPORTS {
+            self.unreported = 0;
+            while self.take_report() {}
+        }
         let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
         for (key, value) in record.headers {
             headers = headers.insert(Header { key, value: Some(*value) });
@@ -241,8 +251,8 @@ impl Transaction {
 
     /// Waits until the client has nothing left of ours, and takes its reports.
     fn drain(&self, deadline: Instant, what: &'static str) -> Result<(), Fault> {
-        while self.producer.flush(Duration::ZERO).is_err() {
-            if !self.take_reports() {
+        while self.producer.in_flight_count() > 0 {
+            if !self.take_report() {
                 std::thread::sleep(FLUSH_STEP);
             }
             if Instant::now() > deadline {
@@ -302,13 +312,13 @@ impl Transaction {
                 KafkaError::Transaction(error) if error.is_retriable() && Instant::now() < deadline => {}
                 error => return Err(Fault::Kafka("abort", error)),
             }
-            self.take_reports();
+            self.take_report();
         }
         Ok(())
     }
 
-    /// Takes the reports that are there; whether there were any.
-    fn take_reports(&self) -> bool {
+    /// Takes the next of the reports that are there; whether there was one.
+    fn take_report(&self) -> bool {
         let before = self.producer.in_flight_count();
         self.producer.poll(Duration::ZERO);
         self.producer.in_flight_count() != before

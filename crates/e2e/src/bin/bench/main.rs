@@ -24,7 +24,7 @@ enum Command {
     /// Messages a second and CPU a message of the processors, against a bare consume → produce.
     Processors {
         /// Records of a run.
-        #[arg(long, default_value_t = 600_000)]
+        #[arg(long, default_value_t = 400_000)]
         records: u64,
     },
     /// CPU a message of the chain alone, step by step, without Kafka.
