@@ -11,23 +11,24 @@ use uuid::Uuid;
 
 use crate::dedupe::{self, EventKey};
 use crate::head::{self, Head, Refusal, refuse};
-use crate::json::{Loose, Text, list};
+use crate::json::{Loose, Text, list, object};
 use crate::message::{Body, Message, Who, Written};
 use crate::settings::{Accounts, Settings};
+use crate::unknown::Unknown;
 
-/// The fields of a webhook that a message needs; all others are ignored.
-#[derive(Deserialize)]
-struct Webhook<'a> {
-    #[serde(borrow, default)]
-    id: Loose<'a>,
-    #[serde(borrow, rename = "type", default)]
-    kind: Loose<'a>,
-    #[serde(borrow, default)]
-    direction: Loose<'a>,
-    #[serde(borrow, default)]
-    text: Loose<'a>,
-    #[serde(borrow, default)]
-    content: Option<&'a RawValue>,
+object! {
+    /// A webhook.
+    struct Webhook {
+        id: Loose<'a> = "id",
+        kind: Loose<'a> = "type",
+        direction: Loose<'a> = "direction",
+        text: Loose<'a> = "text",
+        content: Option<&'a RawValue> = "content",
+    }
+    ignored {
+        "channel", "events", "originatingEntity", "conversationId", "status", "reasons", "isFinalReceipt",
+        "relatedMessages", "messageMetadata", "metadata",
+    }
 }
 
 /// An element of `content`. Which field is there says what it is; `contentType` only names what Naru does not know.
@@ -162,6 +163,7 @@ impl Parser {
             message_id: String::new(),
             who: Who::Person { guid: String::new(), prefix: String::new() },
             body: Body::Nothing(Reason::EventType),
+            unknown: Vec::new(),
             finds: Vec::new(),
             tokens: Vec::new(),
         };
@@ -215,6 +217,7 @@ fn read(
         false => webhook.id.0.to_string(),
     };
     m.who = Who::Person { guid: guid(key)?, prefix: String::new() };
+    m.tells(Unknown::all("", webhook.unknown));
     m.body = Body::Genesys(written);
     Ok(())
 }

@@ -10,6 +10,74 @@ use serde_json::value::RawValue;
 #[derive(Default)]
 pub(crate) struct Loose<'a>(pub(crate) Cow<'a, str>);
 
+/// The name of a field.
+pub(crate) struct Name<'a>(pub(crate) Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Name<'de>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("the name of a field")
+            }
+            fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Borrowed(name)))
+            }
+            fn visit_str<E>(self, name: &str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Owned(name.to_owned())))
+            }
+        }
+        deserializer.deserialize_identifier(Visitor)
+    }
+}
+
+/// A struct that is read from a JSON object: each field by its name, with its default where it is absent. Those that are
+/// `ignored` are known too; what else there is, is kept in `unknown`, as it stands.
+macro_rules! object {
+    (
+        $(#[$attribute:meta])*
+        struct $object:ident { $($field:ident: $type:ty = $name:literal,)+ }
+        ignored { $($ignored:literal),+ $(,)? }
+    ) => {
+        $(#[$attribute])*
+        struct $object<'a> {
+            $($field: $type,)+
+            unknown: Vec<(std::borrow::Cow<'a, str>, &'a serde_json::value::RawValue)>,
+        }
+
+        impl<'de: 'a, 'a> serde::Deserialize<'de> for $object<'a> {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Visitor<'a>(std::marker::PhantomData<&'a ()>);
+                impl<'de: 'a, 'a> serde::de::Visitor<'de> for Visitor<'a> {
+                    type Value = $object<'a>;
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        f.write_str("an object")
+                    }
+                    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                        $(let mut $field: Option<$type> = None;)+
+                        let mut unknown = Vec::new();
+                        while let Some(crate::json::Name(name)) = map.next_key()? {
+                            match &*name {
+                                $($name => {
+                                    if $field.replace(map.next_value()?).is_some() {
+                                        return Err(serde::de::Error::duplicate_field($name));
+                                    }
+                                })+
+                                $($ignored)|+ => { map.next_value::<serde::de::IgnoredAny>()?; }
+                                _ => unknown.push((name, map.next_value()?)),
+                            }
+                        }
+                        Ok($object { $($field: $field.unwrap_or_default(),)+ unknown })
+                    }
+                }
+                deserializer.deserialize_map(Visitor(std::marker::PhantomData))
+            }
+        }
+    };
+}
+pub(crate) use object;
+
 /// [`Loose`], owned.
 #[derive(Default)]
 pub(crate) struct Text(pub(crate) String);

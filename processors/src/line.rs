@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use keys::KeyRing;
 use schemas::Reason;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use streams::Record;
 
 use crate::dedupe::{self, EventKey};
 use crate::head::{self, Head, Refusal, refuse};
-use crate::json::{self, Loose, list};
+use crate::json::{self, Loose, list, object};
 use crate::message::{Body, Message, Said, Speaker, Who};
 use crate::settings::{Accounts, Settings};
+use crate::unknown::Unknown;
 
 /// Keywords of a sticker that are read: as many as LINE sends.
 const KEYWORDS: usize = 15;
@@ -22,50 +22,45 @@ const TYPE_BYTES: usize = 40;
 /// Longest coordinate that is shown, in bytes.
 const COORDINATE_BYTES: usize = 40;
 
-/// The fields of an event that a message needs; all others are ignored.
-#[derive(Deserialize)]
-struct Event<'a> {
-    #[serde(borrow, rename = "type", default)]
-    kind: Loose<'a>,
-    #[serde(borrow, default)]
-    mode: Loose<'a>,
-    #[serde(borrow, default)]
-    source: Option<Source<'a>>,
-    #[serde(borrow, default)]
-    message: Option<Content<'a>>,
+object! {
+    /// An event. What other types of event have is known too: a record without its type in a header is read to tell.
+    struct Event {
+        kind: Loose<'a> = "type",
+        mode: Loose<'a> = "mode",
+        source: Option<Source<'a>> = "source",
+        message: Option<Content<'a>> = "message",
+    }
+    ignored {
+        "timestamp", "webhookEventId", "deliveryContext", "replyToken", "unsend", "follow", "joined", "left", "postback",
+        "videoPlayComplete", "beacon", "link", "membership", "module", "chatControl", "delivery",
+    }
 }
 
-#[derive(Deserialize)]
-struct Source<'a> {
-    #[serde(borrow, rename = "type", default)]
-    kind: Loose<'a>,
-    #[serde(borrow, rename = "userId", default)]
-    user: Loose<'a>,
+object! {
+    struct Source {
+        kind: Loose<'a> = "type",
+        user: Loose<'a> = "userId",
+    }
+    ignored { "groupId", "roomId" }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Content<'a> {
-    #[serde(borrow, rename = "type", default)]
-    kind: Loose<'a>,
-    #[serde(borrow, default)]
-    id: Loose<'a>,
-    #[serde(borrow, default)]
-    text: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    keywords: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    title: Loose<'a>,
-    #[serde(borrow, default)]
-    address: Loose<'a>,
-    #[serde(borrow, default)]
-    latitude: Loose<'a>,
-    #[serde(borrow, default)]
-    longitude: Loose<'a>,
-    #[serde(borrow, default)]
-    file_name: Loose<'a>,
-    #[serde(borrow, default)]
-    file_size: Loose<'a>,
+object! {
+    struct Content {
+        kind: Loose<'a> = "type",
+        id: Loose<'a> = "id",
+        text: Option<&'a RawValue> = "text",
+        keywords: Option<&'a RawValue> = "keywords",
+        title: Loose<'a> = "title",
+        address: Loose<'a> = "address",
+        latitude: Loose<'a> = "latitude",
+        longitude: Loose<'a> = "longitude",
+        file_name: Loose<'a> = "fileName",
+        file_size: Loose<'a> = "fileSize",
+    }
+    ignored {
+        "markAsReadToken", "quoteToken", "quotedMessageId", "emojis", "mention", "contentProvider", "imageSet", "duration",
+        "packageId", "stickerId", "stickerResourceType",
+    }
 }
 
 /// Reads records of `webhooks.line`.
@@ -93,6 +88,7 @@ impl Parser {
             message_id: String::new(),
             who: Who::Address { address: String::new(), speaker: Speaker::Alone },
             body: Body::Nothing(Reason::EventType),
+            unknown: Vec::new(),
             finds: Vec::new(),
             tokens: Vec::new(),
         };
@@ -121,8 +117,20 @@ fn filtered(kind: &str, mode: &str) -> Option<Reason> {
     }
 }
 
-fn read(m: &mut Message, event: Event<'_>, head: &Head<'_>, key: &[u8], json: &str) -> Result<(), Refusal> {
-    let content = event.message.ok_or_else(|| refuse(Reason::MissingField, "message"))?;
+fn read(
+    m: &mut Message,
+    mut event: Event<'_>,
+    head: &Head<'_>,
+    key: &[u8],
+    json: &str,
+) -> Result<(), Refusal> {
+    let mut content = event.message.ok_or_else(|| refuse(Reason::MissingField, "message"))?;
+    let of_source = event.source.iter_mut().flat_map(|source| source.unknown.drain(..));
+    m.tells(
+        Unknown::all("", event.unknown)
+            .chain(Unknown::all("source.", of_source))
+            .chain(Unknown::all("message.", content.unknown.drain(..))),
+    );
     let address = address(key, head.account)?;
     let event_key = match head.event_id {
         Some(id) => EventKey::Id(id),

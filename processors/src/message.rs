@@ -7,6 +7,7 @@ use streams::{EventTime, Placed, ReceiptTime};
 
 use crate::mask::Find;
 use crate::settings::Account;
+use crate::unknown::{self, Unknown};
 
 /// An event on its way through a chain. Has no `Debug`: it holds what a person said.
 pub struct Message {
@@ -23,6 +24,8 @@ pub struct Message {
     pub(crate) message_id: String,
     pub(crate) who: Who,
     pub(crate) body: Body,
+    /// Fields of the webhook that Naru does not know, as they stand.
+    pub(crate) unknown: Vec<Unknown>,
     /// What was masked in the body.
     pub(crate) finds: Vec<Find>,
     /// What the vault gave for what it keeps of that.
@@ -97,6 +100,12 @@ pub(crate) struct Written {
 }
 
 impl Message {
+    /// Takes unknown fields along, as many as are told.
+    pub(crate) fn tells(&mut self, unknown: impl Iterator<Item = Unknown>) {
+        self.unknown = unknown.take(unknown::FIELDS).collect();
+        self.bytes += self.unknown.iter().map(Unknown::bytes).sum::<usize>();
+    }
+
     /// Filter: why this event does not go on, or `None` if it does.
     #[must_use]
     pub fn filtered(&self) -> Option<&'static str> {

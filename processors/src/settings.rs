@@ -54,6 +54,8 @@ pub struct Framings {
     pub to_line: Framing,
     /// Of `state.identity`.
     pub identity: Framing,
+    /// Of `audit.unknown-fields`.
+    pub unknown_fields: Framing,
 }
 
 impl Framings {
@@ -62,6 +64,7 @@ impl Framings {
         to_genesys: Framing::SingleObject,
         to_line: Framing::SingleObject,
         identity: Framing::SingleObject,
+        unknown_fields: Framing::SingleObject,
     };
 }
 

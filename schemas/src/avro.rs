@@ -11,7 +11,7 @@ use apache_avro::writer::datum::GenericDatumWriter;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{Delivery, IdentityEntry, Reveal, ToGenesys, ToLine, Topic, VaultEntry};
+use crate::{Delivery, IdentityEntry, Reveal, ToGenesys, ToLine, Topic, UnknownField, VaultEntry};
 
 /// A schema of the `.avsc` files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -28,17 +28,20 @@ pub enum Schema {
     Vault,
     /// [`Reveal`].
     Reveal,
+    /// [`UnknownField`].
+    UnknownField,
 }
 
 impl Schema {
     /// Every schema.
-    pub const ALL: [Schema; 6] = [
+    pub const ALL: [Schema; 7] = [
         Schema::ToGenesys,
         Schema::ToLine,
         Schema::Delivery,
         Schema::Identity,
         Schema::Vault,
         Schema::Reveal,
+        Schema::UnknownField,
     ];
 
     /// The schema as JSON.
@@ -51,6 +54,7 @@ impl Schema {
             Schema::Identity => include_str!("../avsc/identity.avsc"),
             Schema::Vault => include_str!("../avsc/vault.avsc"),
             Schema::Reveal => include_str!("../avsc/reveal.avsc"),
+            Schema::UnknownField => include_str!("../avsc/unknown_field.avsc"),
         }
     }
 
@@ -64,6 +68,7 @@ impl Schema {
             Schema::Identity => &[Topic::Identity],
             Schema::Vault => &[Topic::Vault],
             Schema::Reveal => &[Topic::Reveals],
+            Schema::UnknownField => &[Topic::UnknownFields],
         }
     }
 
@@ -73,12 +78,12 @@ impl Schema {
         match self {
             Schema::Delivery => &[include_str!("../avsc/delivery.1.avsc")],
             Schema::ToGenesys => &[include_str!("../avsc/to_genesys.1.avsc")],
-            Schema::ToLine | Schema::Identity | Schema::Vault | Schema::Reveal => &[],
+            Schema::ToLine | Schema::Identity | Schema::Vault | Schema::Reveal | Schema::UnknownField => &[],
         }
     }
 
     fn parsed(self) -> &'static apache_avro::Schema {
-        static PARSED: LazyLock<[apache_avro::Schema; 6]> = LazyLock::new(|| {
+        static PARSED: LazyLock<[apache_avro::Schema; 7]> = LazyLock::new(|| {
             Schema::ALL.map(|schema| {
                 apache_avro::Schema::parse_str(schema.text()).expect("the schemas are compiled in and tested")
             })
@@ -87,7 +92,7 @@ impl Schema {
     }
 
     fn parsed_earlier(self) -> &'static [apache_avro::Schema] {
-        static PARSED: LazyLock<[Vec<apache_avro::Schema>; 6]> = LazyLock::new(|| {
+        static PARSED: LazyLock<[Vec<apache_avro::Schema>; 7]> = LazyLock::new(|| {
             Schema::ALL.map(|schema| {
                 let parse = |text: &&str| {
                     apache_avro::Schema::parse_str(text).expect("the schemas are compiled in and tested")
@@ -129,6 +134,9 @@ impl AvroRecord for VaultEntry {
 }
 impl AvroRecord for Reveal {
     const SCHEMA: Schema = Schema::Reveal;
+}
+impl AvroRecord for UnknownField {
+    const SCHEMA: Schema = Schema::UnknownField;
 }
 
 /// What stands before the Avro bytes of a value.
@@ -320,6 +328,13 @@ mod tests {
             ..nothing.clone()
         });
         round_trip(&nothing);
+        round_trip(&UnknownField {
+            source: "webhooks.line".into(),
+            account: "line-th".into(),
+            field: "message.mood".into(),
+            value: "\"good\"".into(),
+            received: 1,
+        });
         for what in [Act::Reveal, Act::Forget] {
             round_trip(&Reveal {
                 what,

@@ -2,6 +2,7 @@
 //!
 //! Everything that two services, or Naru and another Kafka tool, must agree on stands here and nowhere else.
 
+mod audit;
 mod avro;
 mod delivery;
 pub mod header;
@@ -12,6 +13,7 @@ mod reason;
 mod topic;
 mod vault;
 
+pub use audit::UnknownField;
 pub use avro::{AvroRecord, Codec, DecodeError, Framing, Schema};
 pub use delivery::{Delivery, DeliveryStatus};
 pub use identity::{IdentityEntry, Person};

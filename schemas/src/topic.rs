@@ -36,6 +36,8 @@ pub enum Topic {
     Vault,
     /// Who read what out of the vault, and why.
     Reveals,
+    /// Fields of webhooks that Naru does not know, masked.
+    UnknownFields,
 }
 
 /// How long a topic keeps its records.
@@ -71,7 +73,7 @@ const fn row(topic: Topic, name: &'static str, kept: Kept, append_time: bool) ->
 
 impl Topic {
     /// Every topic, in the order of the data path.
-    pub const ALL: [Spec; 12] = [
+    pub const ALL: [Spec; 13] = [
         row(Topic::WebhooksLine, "webhooks.line", Kept::Days(7), true),
         row(Topic::WebhooksGenesys, "webhooks.genesys", Kept::Days(7), true),
         row(Topic::OutboxGenesys, "outbox.genesys", Kept::Days(7), false),
@@ -84,6 +86,7 @@ impl Topic {
         row(Topic::Identity, "state.identity", Kept::Compacted, false),
         row(Topic::Vault, "state.vault", Kept::CompactedWithin(1), false),
         row(Topic::Reveals, "audit.reveals", Kept::Days(365), true),
+        row(Topic::UnknownFields, "audit.unknown-fields", Kept::Days(30), false),
     ];
 
     /// This topic's row of the table.

@@ -109,6 +109,7 @@ pub(crate) async fn start_processors(
             to_genesys: framings.of(Topic::OutboxGenesys),
             to_line: framings.of(Topic::OutboxLine),
             identity: framings.of(Topic::Identity),
+            unknown_fields: framings.of(Topic::UnknownFields),
         },
     };
     let limits = Limits {

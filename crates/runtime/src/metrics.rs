@@ -165,6 +165,7 @@ table! {
     RECORDS = Counter "naru_records_total" ["source", "outcome"] "source records that have ended: released, duplicate, filtered, dead";
     FILTERED = Counter "naru_filtered_total" ["source", "reason"] "source records that carry no message, by reason";
     PROCESSOR_DEAD = Counter "naru_processor_dead_total" ["source", "reason"] "source records that cannot be processed, by reason";
+    WRITTEN = Counter "naru_written_total" ["topic"] "committed records that came of source records, by the topic that they went to";
     LATE = Counter "naru_late_total" ["source"] "messages that came too late to stand in order and left at once";
     HOLD_CUT = Counter "naru_hold_cut_total" ["source"] "messages that left before their hold was over, since the buffers were full";
     HELD = Gauge "naru_held" ["source", "thread"] "messages in the reorder buffers";

@@ -86,6 +86,7 @@ async fn every_topic_gets_its_schemas_id() {
         (Topic::Identity, Schema::Identity),
         (Topic::Vault, Schema::Vault),
         (Topic::Reveals, Schema::Reveal),
+        (Topic::UnknownFields, Schema::UnknownField),
     ];
     assert_eq!(asked.len(), expected.len());
     for (i, (topic, schema)) in expected.into_iter().enumerate() {
@@ -101,7 +102,7 @@ async fn what_may_pass_is_tried_again() {
     let (registry, url) = Registry::start(&[(503, ""), (200, "starting"), (200, "{\"id\":77}")]).await;
     let framings = register(&url, &names(), &SOON).await.expect("registers");
     assert_eq!(framings.of(Topic::OutboxGenesys), Framing::Confluent(77));
-    assert_eq!(registry.asked().len(), 9);
+    assert_eq!(registry.asked().len(), 10);
 
     let (registry, url) = Registry::start(&[(500, ""), (429, ""), (503, "")]).await;
     let error = register(&url, &names(), &SOON).await.expect_err("gives up");

@@ -54,6 +54,7 @@ fn the_table_becomes_settings() {
             "x.state.identity 6 3 compact 0 CreateTime",
             "x.state.vault 6 3 compact 0 CreateTime",
             "x.audit.reveals 6 3 delete 365 LogAppendTime",
+            "x.audit.unknown-fields 6 3 delete 30 CreateTime",
         ]
     );
     let vault =

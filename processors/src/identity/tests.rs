@@ -60,6 +60,7 @@ fn message(who: Who) -> Message {
         message_id: "1".into(),
         who,
         body: Body::Line(Said::Text("a".into())),
+        unknown: Vec::new(),
         finds: Vec::new(),
         tokens: Vec::new(),
     }

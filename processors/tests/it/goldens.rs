@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use schemas::{AvroRecord, Codec, Framing, IdentityEntry, ToGenesys, ToLine};
+use schemas::{AvroRecord, Codec, Framing, IdentityEntry, ToGenesys, ToLine, UnknownField};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -124,6 +124,7 @@ fn output(output: &Output) -> Value {
         "outbox.genesys" => decoded::<ToGenesys>(&output.value),
         "outbox.line" => decoded::<ToLine>(&output.value),
         "state.identity" => decoded::<IdentityEntry>(&output.value),
+        "audit.unknown-fields" => decoded::<UnknownField>(&output.value),
         other => panic!("no chain writes {other}"),
     };
     let headers: BTreeMap<&str, String> = output.headers.iter().map(|(name, v)| (*name, text(v))).collect();

@@ -7,4 +7,5 @@ mod driver;
 mod goldens;
 mod mask_corpus;
 mod sealed;
+mod unknown;
 mod vault;

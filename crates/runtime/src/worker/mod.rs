@@ -9,6 +9,7 @@
 mod assignment;
 mod fault;
 mod outage;
+mod outputs;
 mod report;
 mod restore;
 mod standby;

@@ -43,6 +43,9 @@ impl<M> Thread<'_, M> {
             *unread.entry(id.0).or_default() += (high - running.task.position().0).max(0);
             self.shared.status.set((self.index, label, id.1), SourceStatus { counts, held: in_buffer });
         }
+        for target in self.targets.iter_mut().filter(|target| target.written > 0) {
+            metrics::WRITTEN.add([target.name], std::mem::take(&mut target.written));
+        }
         for (label, count) in held {
             metrics::HELD.set([label.to_owned(), thread.clone()], as_gauge(count));
         }

@@ -306,6 +306,7 @@ impl<M> Thread<'_, M> {
     pub(super) fn restore_in_place(&mut self, why: &str) -> Result<(), Fault> {
         tracing::warn!(thread = self.index, why, "transaction aborted, its tasks are restored in place");
         metrics::TRANSACTIONS_ABORTED.add(metrics::NONE, 1);
+        self.targets.iter_mut().for_each(|target| target.written = 0);
         self.hand_to_standby(|_| true)?;
         self.early.clear();
         let assigned = self.consumer.assignment().map_err(Fault::kafka("read the assignment"))?;

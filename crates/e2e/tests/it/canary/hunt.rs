@@ -15,7 +15,7 @@ use super::texts::{Text, Value};
 use crate::expect;
 
 /// Where there must have been something to be searched.
-const NOT_EMPTY: [&str; 10] = [
+const NOT_EMPTY: [&str; 11] = [
     "genesys",
     "metrics",
     "services",
@@ -26,6 +26,7 @@ const NOT_EMPTY: [&str; 10] = [
     "deliveries.genesys",
     "dead-letters",
     "state.vault",
+    "audit.unknown-fields",
 ];
 /// Places that are named when something was found.
 const SHOWN: usize = 20;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use standins::{Client, sign, text_event};
 
 use super::MESSAGES;
-use super::texts::Text;
+use super::texts::{BETWEEN, Text};
 use crate::expect;
 
 /// Messages of a webhook.
@@ -28,9 +28,14 @@ pub(super) async fn send(world: &World, texts: &[Text], messages: Range<usize>) 
         let user = format!("U{:032x}", n % CUSTOMERS);
         text_event(&user, &texts[n].text, now, &format!("01CANARY{n:018}"), &format!("6{n:017}"))
     };
+    let message = |n: usize| {
+        let mut event = event(n);
+        event["message"][format!("said{n}")] = unknown(&texts[n].text, n);
+        event
+    };
     for first in messages.step_by(EVENTS) {
         let webhook = first / EVENTS;
-        let mut events: Vec<Value> = (first..first + EVENTS).map(event).collect();
+        let mut events: Vec<Value> = (first..first + EVENTS).map(message).collect();
         match spoilt(event(MESSAGES + webhook), webhook) {
             Some(event) => events.push(event),
             None => post_broken(world, &texts[MESSAGES + webhook].text).await?,
@@ -39,6 +44,15 @@ pub(super) async fn send(world: &World, texts: &[Text], messages: Range<usize>) 
         world.accepted(&webhook.ok_or("the account is set up")?).await?;
     }
     Ok(())
+}
+
+/// What the platform might add some day: all that the text says. What is told of it is cut, so another of its numbers
+/// comes first each time.
+fn unknown(text: &str, n: usize) -> Value {
+    let mut said: Vec<&str> = text.split(BETWEEN).collect();
+    let first = n % said.len();
+    said.rotate_left(first);
+    json!({ "said": said })
 }
 
 /// An event of which a dead letter becomes, each time in another way; none where it is to be no event at all.

@@ -8,7 +8,7 @@ use e2e::search::{DASHES, DOTS, HIDDEN, SCATTERED, SPACES, ZEROS, wide};
 use super::numbers::{self, Random};
 
 /// Between two numbers: more letters than a word near a number may be away, so that each has its own words only.
-const BETWEEN: &str = "thank you so much for all of it, ";
+pub(super) const BETWEEN: &str = "thank you so much for all of it, ";
 /// Right behind a number.
 const BEHIND: [&str; 7] = ["요 ", "입니다 ", "です。", "でお願いします ", "，謝謝 ", "ครับ ", "ค่ะ "];
 
