@@ -98,7 +98,9 @@ pub(super) fn may_hold(text: &str) -> bool {
         }
         let (folded, width) = folded_at(text, at);
         at += width;
-        match folded.map_or(Hint::None, |folded| HINTS[usize::from(folded)]) {
+        // What has no width parts no word.
+        let Some(folded) = folded else { continue };
+        match HINTS[usize::from(folded)] {
             Hint::None => word = 0,
             Hint::Token => word += 1,
             Hint::Holds => return true,
@@ -149,7 +151,8 @@ mod tests {
         {
             assert!(!may_hold(text), "{text}");
         }
-        for text in ["a1", "a@b", "๑", "１", "＠", "①", "Bearer abcdefghijkl"] {
+        for text in ["a1", "a@b", "๑", "１", "＠", "①", "Bearer abcdefghijkl", "Bearer abcdef\u{200B}ghijkl"]
+        {
             assert!(may_hold(text), "{text}");
         }
     }

@@ -117,6 +117,7 @@ fn everywhere() {
         ("GB29 NWBK 6016 1331 9268 19", "iban", "****6819"),
         ("+1 (415) 555-0132", "phone", "+***0132"),
         ("Bearer abcDEF0123456789abcdef==", "secret", "[secret]"),
+        ("Bearer abcdef\u{200B}ghijkl", "secret", "[secret]"),
         ("key sk-live-0123456789abcdef0123!", "secret", "key [secret]!"),
         ("your OTP is 123456.", "secret", "your OTP is ******."),
         ("OTP123456", "secret", "OTP******"),
