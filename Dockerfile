@@ -19,7 +19,7 @@ COPY --from=build --chown=nonroot:nonroot /data /var/lib/naru
 ENV NARU_CONFIG=/etc/naru/naru.toml \
     NARU_INGRESS__LISTEN=0.0.0.0:8080 \
     NARU_ADMIN__LISTEN=0.0.0.0:9090 \
-    NARU_PROCESSORS__DATA_DIR=/var/lib/naru \
+    NARU_INSTANCE__DATA_DIR=/var/lib/naru \
     NARU_INGRESS__SPOOL__DIR=/var/lib/naru/spool
 USER nonroot
 EXPOSE 8080 9090

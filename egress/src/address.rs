@@ -1,4 +1,4 @@
-//! The address book over the `state.identity` table.
+//! Addresses of persons, out of the `state.identity` table.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -19,9 +19,9 @@ pub struct TableAddresses {
 }
 
 impl TableAddresses {
-    /// An address book over the table of `state.identity`.
+    /// Those of a table over `state.identity`.
     #[must_use]
-    pub fn new(table: Table, framing: Framing) -> Self {
+    pub fn new(table: Table, framing: &Framing) -> Self {
         Self { table, codec: Arc::new(Codec::new(framing)) }
     }
 }

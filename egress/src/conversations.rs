@@ -1,4 +1,5 @@
-//! Which conversation a person was last in: wanted only to settle doubts, so it may be forgotten.
+//! Which conversation a person was last in: it only helps to settle unknown outcomes, so it may be
+//! forgotten.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;

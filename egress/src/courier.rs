@@ -1,27 +1,32 @@
-//! The way of one message from its record to its last delivery record.
+//! The way of one message from its record to its final delivery record.
 
-mod doubt;
-mod trip;
+mod attempts;
+mod call;
+mod reconcile;
+mod results;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use runtime::{Clock, metrics};
-use schemas::{Delivery, DeliveryStatus, Framing, Reason};
+use platforms::{Platform, Policy};
+use runtime::Clock;
+use schemas::{AccountRef, Delivery, Framing, Outbox, Reason};
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
-use self::trip::Trip;
+use self::attempts::Attempts;
 use crate::conversations::Conversations;
-use crate::endpoint::{Endpoints, Settings};
+use crate::delivery;
+use crate::endpoint::Endpoints;
 use crate::http::Http;
-use crate::meters::{Meters, Up};
-use crate::outbox::{Destination, Message, Reader, unread};
-use crate::platform::{genesys, line};
+use crate::lease::{Lease, Revoked};
+use crate::meters::{GaugeGuard, Meters};
+use crate::outbox::Reader;
 use crate::progress::{Parked, Progress};
-use crate::seam::{Addresses, Earlier, Lease, Record, Revoked, Sink, SinkError};
+use crate::seam::{Addresses, Earlier, Record, Sink};
+use crate::settings::Settings;
 
-/// Told of every delivery record that is acknowledged.
+/// Called for every delivery record that is acknowledged.
 pub type Observer = Arc<dyn Fn(&Delivery) + Send + Sync>;
 
 /// A record on its way.
@@ -51,7 +56,8 @@ impl From<Revoked> for Ended {
 
 /// Delivers the messages of one destination.
 pub struct Courier<S, A> {
-    destination: Destination,
+    destination: &'static Platform,
+    policy: Policy,
     reader: Reader,
     endpoints: Endpoints,
     settings: Settings,
@@ -69,7 +75,7 @@ pub struct Courier<S, A> {
 /// What a courier is made of.
 pub struct Parts<S, A> {
     /// Where it delivers to.
-    pub destination: Destination,
+    pub destination: &'static Platform,
     /// Framing of the outbox.
     pub framing: Framing,
     /// Where calls go.
@@ -80,18 +86,15 @@ pub struct Parts<S, A> {
     pub http: Http,
     /// Where results go.
     pub sink: S,
-    /// The address book.
+    /// The addresses of persons.
     pub addresses: A,
     /// Shared with the reader of the outbox.
     pub progress: Progress,
     /// The clock.
     pub clock: Clock,
-    /// Told of every delivery record.
+    /// Called for every delivery record.
     pub observer: Option<Observer>,
 }
-
-/// How often an unwritten result is tried again.
-const WRITE_AGAIN: Duration = Duration::from_secs(1);
 
 impl<S: Sink, A: Addresses> Courier<S, A> {
     /// A courier.
@@ -99,7 +102,8 @@ impl<S: Sink, A: Addresses> Courier<S, A> {
     pub fn new(parts: Parts<S, A>) -> Self {
         Self {
             destination: parts.destination,
-            reader: Reader::new(parts.destination, parts.framing),
+            policy: parts.destination.api.policy(),
+            reader: Reader::new(parts.destination, &parts.framing),
             endpoints: parts.endpoints,
             calls: Semaphore::new(parts.settings.concurrency.max(1)),
             settings: parts.settings,
@@ -127,7 +131,7 @@ impl<S: Sink, A: Addresses> Courier<S, A> {
     }
 
     /// Counts calls that earlier owners made, for the limits, and keeps the conversations that they knew.
-    pub(crate) fn remember(&self, calls: &[(String, i64)], conversations: &[(String, String)]) {
+    pub(crate) fn remember(&self, calls: &[(AccountRef, i64)], conversations: &[(String, String)]) {
         for (person, conversation) in conversations {
             self.conversations.set(person, conversation);
         }
@@ -139,57 +143,51 @@ impl<S: Sink, A: Addresses> Courier<S, A> {
         }
     }
 
-    /// Delivers a record, or buries it. When this is `Ok`, the last word about it is acknowledged.
+    /// Delivers a record, or makes it a dead letter. When this is `Ok`, its final delivery record is acknowledged.
     ///
     /// # Errors
-    /// If it was left unfinished; then another owner starts from what stands in `deliveries`.
+    /// If it was left unfinished; then another owner starts from what is in `deliveries`.
     pub async fn deliver(&self, job: &Job) -> Result<(), Ended> {
-        let delivery = unread(self.destination, &job.record, self.clock.now_ms());
         let message = match self.reader.read(&job.record) {
             Ok(message) => message,
-            Err(detail) => return self.bury(job, delivery, Reason::Undecodable, &detail).await,
-        };
-        let about = message.about();
-        let delivery = Delivery {
-            identity: about.identity.into(),
-            account: about.account.into(),
-            person: about.person.into(),
-            conversation_id: self.conversations.of(about.person),
-            ..delivery
-        };
-        let Some(endpoint) = self.endpoints.of(about.account) else {
-            return self.bury(job, delivery, Reason::UnknownAccount, "not in the configuration").await;
-        };
-        let request = match &message {
-            Message::Genesys(message) => genesys::request(message),
-            Message::Line(message) => {
-                let Some(address) = self.address(job, &message.account, &message.person).await? else {
-                    return self.bury(job, delivery, Reason::UnknownPerson, "no address in the table").await;
-                };
-                let key = line::retry_key(&message.identity).expect("the reader checks identities");
-                line::request(message, &address, key)
+            Err(detail) => {
+                let delivery = delivery::of_record(self.destination, &job.record);
+                return self.dead_letter(job, delivery, Reason::Undecodable, &detail).await;
             }
         };
-        let trip = Trip {
+        let delivery = Delivery {
+            conversation_id: self.conversations.of(&message.person),
+            ..delivery::of_message(self.destination, &message)
+        };
+        let Some(endpoint) = self.endpoints.of(&message.account()) else {
+            return self.dead_letter(job, delivery, Reason::UnknownAccount, "not in the configuration").await;
+        };
+        let address = if self.policy.needs_address { self.address(job, &message).await? } else { None };
+        if self.policy.needs_address && address.is_none() {
+            return self.dead_letter(job, delivery, Reason::UnknownPerson, "no address in the table").await;
+        }
+        let attempts = Attempts {
             courier: self,
             job,
             message: &message,
+            address,
             endpoint,
             delivery,
             attempt: 0,
             retries: 0,
             doubted: false,
-            possibly_twice: false,
+            possible_duplicate: false,
         };
-        trip.run(&request).await
+        attempts.run().await
     }
 
-    /// The person's LINE address; waits while the table cannot say.
-    async fn address(&self, job: &Job, account: &str, guid: &str) -> Result<Option<String>, Ended> {
+    /// The person's address on the platform and account of the message; waits while the table cannot say.
+    async fn address(&self, job: &Job, message: &Outbox) -> Result<Option<String>, Ended> {
         for retry in 0.. {
-            match job.lease.wait(self.addresses.find(guid)).await? {
+            match job.lease.wait(self.addresses.find(&message.person)).await? {
                 Ok(person) => {
-                    let ours = person.filter(|p| p.channel == "line" && p.account == account);
+                    let ours =
+                        person.filter(|p| p.channel == *message.platform && p.account == *message.account);
                     return Ok(ours.map(|p| p.address));
                 }
                 Err(error) => tracing::warn!(error = error.0, retry, "the address table cannot answer"),
@@ -201,62 +199,7 @@ impl<S: Sink, A: Addresses> Courier<S, A> {
         unreachable!("the loop has no end")
     }
 
-    /// Writes the record to the dead letters, then its last delivery record.
-    async fn bury(&self, job: &Job, delivery: Delivery, reason: Reason, detail: &str) -> Result<(), Ended> {
-        while let Err(error) = self.sink.dead_letter(&job.record, reason, detail).await {
-            self.write_again(job, error).await?;
-        }
-        metrics::EGRESS_DEAD_LETTERS.add([self.destination.name(), reason.code()], 1);
-        let Record { partition, offset, .. } = job.record;
-        tracing::warn!(
-            destination = self.destination.name(),
-            partition,
-            offset,
-            reason = reason.code(),
-            detail,
-            account = delivery.account,
-            correlation_id = delivery.correlation_id,
-            "dead letter"
-        );
-        let status = if reason == Reason::Refused { DeliveryStatus::Refused } else { DeliveryStatus::Failed };
-        self.record(job, Delivery { status, reason: Some(reason.code().into()), ..delivery }).await
-    }
-
-    /// Writes a delivery record.
-    async fn record(&self, job: &Job, delivery: Delivery) -> Result<(), Ended> {
-        let delivery = Delivery { at: self.clock.now_ms(), ..delivery };
-        let partition = job.record.partition;
-        let offset = loop {
-            match self.sink.delivery(partition, &delivery).await {
-                Ok(offset) => break offset,
-                Err(error) => self.write_again(job, error).await?,
-            }
-        };
-        if let Some(offset) = offset {
-            self.progress.wrote(partition, offset);
-        }
-        self.meters.recorded(&delivery);
-        if let Some(observer) = &self.observer {
-            observer(&delivery);
-        }
-        Ok(())
-    }
-
-    async fn write_again(&self, job: &Job, error: SinkError) -> Result<(), Ended> {
-        match error {
-            SinkError::Fatal(text) => Err(Ended::Fatal(text)),
-            SinkError::Retry(text) => {
-                tracing::warn!(
-                    destination = self.destination.name(),
-                    error = text,
-                    "a result is not written yet"
-                );
-                Ok(job.lease.wait(sleep(WRITE_AGAIN)).await?)
-            }
-        }
-    }
-
-    fn waits(&self, job: &Job) -> (Parked, Up) {
+    fn waits(&self, job: &Job) -> (Parked, GaugeGuard) {
         (self.progress.park(job.record.partition), self.meters.waiting())
     }
 }

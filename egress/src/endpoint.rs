@@ -1,213 +1,141 @@
 //! Where a message goes: base address, authorisation and limit of one account or client.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
 
-use runtime::config::{Config, InDoubt};
+use platforms::{Authorization, Platform, Role, Setup};
 use runtime::{Secret, metrics};
+use schemas::AccountRef;
 
-use crate::gate::{Gate, Pass};
+use crate::breaker::{CircuitBreaker, Pass};
 use crate::http::Http;
 use crate::limit::Limit;
-use crate::outbox::Destination;
-use crate::retry::Schedule;
-use crate::token::{Client, Grant, Tokens, basic};
-
-/// Genesys counts calls a token over this time.
-const GENESYS_WINDOW: Duration = Duration::from_secs(60);
-
-/// LINE counts calls a channel and endpoint over this time.
-const LINE_WINDOW: Duration = Duration::from_secs(1);
-
-/// How often a stopped account is tried.
-pub const PROBE_EVERY: Duration = Duration::from_secs(60);
+use crate::settings::Settings;
+use crate::token::{Client, Tokens};
 
 /// One key of a limit, with all that a call under it needs.
 pub struct Endpoint {
-    /// The account's or client's name in the configuration.
-    pub name: String,
+    /// The account or client: its platform, and its name in the configuration.
+    pub account: AccountRef,
     /// Base address.
     pub api_url: String,
     /// The limit of calls.
     pub limit: Arc<Limit>,
-    auth: Auth,
+    /// How calls are authorised, for those that are signed.
+    pub authorization: Authorization,
+    access: Access,
 }
 
-enum Auth {
+enum Access {
     /// Tokens of an OAuth client, renewed.
     Client(Tokens),
-    /// A long-lived token: if it is refused, only a person can help.
-    Fixed { authorization: Secret, gate: Gate },
+    /// A long-lived token, or secrets that sign each call: if they are refused, only a person can help.
+    Fixed { header: Option<Secret>, breaker: CircuitBreaker },
 }
 
 /// The right to make one call.
-pub struct Leave<'a> {
-    /// The token.
-    pub grant: Grant,
+pub struct Permit<'a> {
+    /// Value of the `Authorization` header, if there is one.
+    pub authorization: Option<Secret>,
+    /// Which token it is, where tokens are renewed.
+    generation: u64,
     _pass: Option<Pass<'a>>,
 }
 
 impl Endpoint {
-    /// Waits for a token that is not known to be bad. Safe to cancel.
-    pub async fn leave(&self) -> Leave<'_> {
-        match &self.auth {
-            Auth::Client(tokens) => Leave { grant: tokens.grant().await, _pass: None },
-            Auth::Fixed { authorization, gate } => {
-                let pass = gate.pass().await;
-                Leave {
-                    grant: Grant { authorization: authorization.clone(), generation: 0 },
-                    _pass: Some(pass),
-                }
+    fn new(endpoint: &platforms::Endpoint, settings: &Settings, http: &Http) -> Self {
+        let fixed = |header| Access::Fixed { header, breaker: CircuitBreaker::new(settings.probe_every) };
+        let access = match &endpoint.authorization {
+            Authorization::Client(credentials) => {
+                let client = Client {
+                    name: endpoint.name.clone(),
+                    credentials: credentials.clone(),
+                    schedule: settings.schedule.clone(),
+                    chance: settings.chance,
+                };
+                Access::Client(Tokens::start(client, http.clone()))
+            }
+            Authorization::Bearer(header) => fixed(Some(header.clone())),
+            Authorization::Signed(_) => fixed(None),
+        };
+        Self {
+            account: AccountRef::new(endpoint.platform.name, &endpoint.name),
+            api_url: endpoint.api_url.clone(),
+            limit: Limit::new(endpoint.rate.calls, endpoint.rate.window),
+            authorization: endpoint.authorization.clone(),
+            access,
+        }
+    }
+
+    /// Waits until calls are not known to be refused. Safe to cancel.
+    pub async fn permit(&self) -> Permit<'_> {
+        match &self.access {
+            Access::Client(tokens) => {
+                let grant = tokens.grant().await;
+                let authorization = Some(grant.authorization);
+                Permit { authorization, generation: grant.generation, _pass: None }
+            }
+            Access::Fixed { header, breaker } => {
+                let pass = breaker.pass().await;
+                Permit { authorization: header.clone(), generation: 0, _pass: Some(pass) }
             }
         }
     }
 
-    /// The platform refused the token.
-    pub fn refused(&self, grant: &Grant) {
-        match &self.auth {
-            Auth::Client(tokens) => tokens.refused(grant.generation),
-            Auth::Fixed { gate, .. } => {
-                if gate.close() {
-                    metrics::EGRESS_ACCOUNT_STOPPED.set([self.name.clone()], 1.0);
+    /// The platform refused the token or signature.
+    pub fn refused(&self, permit: &Permit<'_>) {
+        match &self.access {
+            Access::Client(tokens) => tokens.refused(permit.generation),
+            Access::Fixed { breaker, .. } => {
+                if breaker.trip() {
+                    metrics::EGRESS_ACCOUNT_STOPPED.set([self.account.to_string()], 1.0);
                     tracing::error!(
-                        account = self.name,
-                        "the access token is refused: messages of this account wait until it is replaced"
+                        account = %self.account,
+                        "the access token or signature is refused: messages of this account wait until its secret is \
+                         replaced"
                     );
                 }
             }
         }
     }
 
-    /// The platform took the token, whatever it said of the message.
+    /// The platform took the token or signature, whatever it said of the message.
     pub fn worked(&self) {
-        if let Auth::Fixed { gate, .. } = &self.auth
-            && gate.open()
+        if let Access::Fixed { breaker, .. } = &self.access
+            && breaker.reset()
         {
-            metrics::EGRESS_ACCOUNT_STOPPED.set([self.name.clone()], 0.0);
-            tracing::info!(account = self.name, "the access token works again");
+            metrics::EGRESS_ACCOUNT_STOPPED.set([self.account.to_string()], 0.0);
+            tracing::info!(account = %self.account, "the access token or signature works again");
         }
     }
 }
 
-/// The endpoints of one destination by LINE account.
-pub struct Endpoints(BTreeMap<String, Arc<Endpoint>>);
+/// The endpoints of one destination by channel account.
+pub struct Endpoints(HashMap<AccountRef, Arc<Endpoint>>);
 
 impl Endpoints {
-    /// All that the configuration names. Must be called within a tokio runtime: token tasks start.
+    /// Those of all accounts that reach `destination`. Must be called within a tokio runtime: token tasks start.
     #[must_use]
-    pub fn new(destination: Destination, config: &Config, settings: &Settings, http: &Http) -> Self {
-        match destination {
-            Destination::Genesys => Self::genesys(config, settings, http),
-            Destination::Line => Self(
-                config
-                    .line
-                    .iter()
-                    .map(|(name, account)| {
-                        let authorization = Secret::new(format!("Bearer {}", account.access_token.reveal()));
-                        let endpoint = Endpoint {
-                            name: name.clone(),
-                            api_url: account.api_url.clone(),
-                            limit: Limit::new(account.calls_per_second, LINE_WINDOW),
-                            auth: Auth::Fixed { authorization, gate: Gate::new(settings.probe_every) },
-                        };
-                        (name.clone(), Arc::new(endpoint))
-                    })
-                    .collect(),
-            ),
-        }
-    }
-
-    fn genesys(config: &Config, settings: &Settings, http: &Http) -> Self {
-        let clients: BTreeMap<&String, Arc<Endpoint>> = config
-            .genesys
-            .iter()
-            .map(|(name, genesys)| {
-                let client = Client {
-                    name: name.clone(),
-                    login_url: genesys.login_url.clone(),
-                    authorization: basic(&genesys.client_id, &genesys.client_secret),
-                    schedule: settings.schedule.clone(),
-                    chance: settings.chance,
-                };
-                let endpoint = Endpoint {
-                    name: name.clone(),
-                    api_url: genesys.api_url.clone(),
-                    limit: Limit::new(genesys.calls_per_minute, GENESYS_WINDOW),
-                    auth: Auth::Client(Tokens::start(client, http.clone())),
-                };
-                (name, Arc::new(endpoint))
-            })
+    pub fn new(destination: &Platform, setup: &Setup, settings: &Settings, http: &Http) -> Self {
+        let of_destination = setup.endpoints.iter().filter(|endpoint| endpoint.platform == destination);
+        let by_name: BTreeMap<&str, Arc<Endpoint>> = of_destination
+            .map(|endpoint| (endpoint.name.as_str(), Arc::new(Endpoint::new(endpoint, settings, http))))
             .collect();
-        let of_account = |(name, account): (&String, &runtime::config::LineAccount)| {
-            Some((name.clone(), clients.get(&account.genesys)?.clone()))
+        let of_account = |account: &platforms::Account| {
+            let name = match destination.role {
+                // Every account feeds one of its clients.
+                Role::ContactCentre(_) => account.feeds.client.as_str(),
+                Role::Channel(_) if *account.account.platform == *destination.name => &account.account.name,
+                Role::Channel(_) => return None,
+            };
+            Some((account.account.clone(), by_name.get(name)?.clone()))
         };
-        Self(config.line.iter().filter_map(of_account).collect())
+        Self(setup.accounts.iter().filter_map(of_account).collect())
     }
 
     /// The endpoint of an account.
     #[must_use]
-    pub fn of(&self, account: &str) -> Option<&Arc<Endpoint>> {
+    pub fn of(&self, account: &AccountRef) -> Option<&Arc<Endpoint>> {
         self.0.get(account)
     }
-}
-
-/// What the engine can be told besides the accounts.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Delays between tries.
-    pub schedule: Schedule,
-    /// For a whole call.
-    pub call_timeout: Duration,
-    /// Calls at once.
-    pub concurrency: usize,
-    /// Before each of the two questions that settle a doubt.
-    pub ask_after: Duration,
-    /// How long analytics is asked about a doubt in an unknown conversation.
-    pub ask_for: Duration,
-    /// What becomes of a message that stays in doubt.
-    pub in_doubt: InDoubt,
-    /// How often a stopped account is tried.
-    pub probe_every: Duration,
-    /// For running calls to end when a partition is given up.
-    pub grace: Duration,
-    /// A number from 0 to 1, another one each time.
-    pub chance: fn() -> f64,
-}
-
-/// Before a doubt is asked about, and once more before the second time: long enough for what was on its way to be
-/// seen by the platform's own readers, and for two owners' clocks to differ.
-pub const ASK_AFTER: Duration = Duration::from_secs(5);
-
-/// For running calls to end when a partition is given up: below the session time-out, so that a rebalance is not
-/// held up for longer than by a process that has died.
-pub const GRACE: Duration = Duration::from_secs(5);
-
-impl Settings {
-    /// The settings of the configuration.
-    #[must_use]
-    pub fn new(config: &Config) -> Self {
-        let egress = &config.egress;
-        Self {
-            schedule: Schedule {
-                delays: egress.retry_delays.clone(),
-                cap: egress.retry_cap,
-                give_up_after: egress.give_up_after,
-            },
-            call_timeout: egress.call_timeout,
-            concurrency: egress.concurrency,
-            ask_after: ASK_AFTER,
-            ask_for: egress.ask_for,
-            in_doubt: egress.in_doubt,
-            probe_every: PROBE_EVERY,
-            grace: GRACE,
-            chance,
-        }
-    }
-}
-
-/// A number from 0 to 1: the random bits of a UUID.
-fn chance() -> f64 {
-    let bits = uuid::Uuid::new_v4().as_u64_pair().1 as u32;
-    f64::from(bits) / f64::from(u32::MAX)
 }

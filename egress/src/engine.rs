@@ -9,8 +9,9 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::courier::{Courier, Ended, Job};
 use crate::lanes::Lanes;
-use crate::meters::Up;
-use crate::seam::{Addresses, Earlier, Input, Lease, Record, Sink};
+use crate::lease::Lease;
+use crate::meters::GaugeGuard;
+use crate::seam::{Addresses, Earlier, Input, Record, Sink};
 
 /// Key of a lane: the record's key, the person's GUID.
 type Lane = Vec<u8>;
@@ -27,14 +28,14 @@ struct Running {
     offset: i64,
     lane: Lane,
     abort: AbortHandle,
-    _up: Up,
+    _gauge: GaugeGuard,
 }
 
-/// Partitions that are being given up: when nothing of them runs any more, `done` is told.
+/// Partitions that are being given up: when nothing of them runs any more, `done` gets a signal.
 struct Leaving {
     partitions: Vec<i32>,
-    cut_off: Instant,
-    is_cut: bool,
+    deadline: Instant,
+    is_aborted: bool,
     done: oneshot::Sender<()>,
 }
 
@@ -54,15 +55,15 @@ pub async fn run<S: Sink, A: Addresses>(
         leaving: Vec::new(),
     };
     loop {
-        let cut_off =
-            engine.leaving.iter().filter(|leaving| !leaving.is_cut).map(|leaving| leaving.cut_off).min();
+        let running_out = engine.leaving.iter().filter(|leaving| !leaving.is_aborted);
+        let deadline = running_out.map(|leaving| leaving.deadline).min();
         tokio::select! {
             Some(ended) = engine.tasks.join_next_with_id() => engine.ended(ended)?,
             input = inputs.recv() => match input {
                 Some(input) => engine.input(input),
                 None => return Ok(()),
             },
-            () = sleep_until(cut_off.unwrap_or_else(Instant::now)), if cut_off.is_some() => engine.cut(),
+            () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => engine.abort(),
         }
         engine.courier.meters().window(engine.courier.progress().used());
     }
@@ -100,9 +101,9 @@ impl<S: Sink, A: Addresses> Engine<S, A> {
                 for owned in partitions.iter().filter_map(|partition| self.owned.remove(partition)) {
                     owned.lease.close();
                 }
-                let cut_off = Instant::now() + self.courier.settings().grace;
-                self.leaving.push(Leaving { partitions, cut_off, is_cut: false, done });
-                self.tell_those_who_wait();
+                let deadline = Instant::now() + self.courier.settings().grace;
+                self.leaving.push(Leaving { partitions, deadline, is_aborted: false, done });
+                self.signal_who_waits();
             }
         }
     }
@@ -111,8 +112,8 @@ impl<S: Sink, A: Addresses> Engine<S, A> {
         let (partition, offset) = (job.record.partition, job.record.offset);
         let courier = self.courier.clone();
         let abort = self.tasks.spawn(async move { courier.deliver(&job).await });
-        let up = self.courier.meters().lane();
-        self.running.insert(abort.id(), Running { partition, offset, lane, abort, _up: up });
+        let gauge = self.courier.meters().lane();
+        self.running.insert(abort.id(), Running { partition, offset, lane, abort, _gauge: gauge });
     }
 
     fn ended(&mut self, ended: Result<(Id, Result<(), Ended>), JoinError>) -> Result<(), String> {
@@ -135,22 +136,23 @@ impl<S: Sink, A: Addresses> Engine<S, A> {
                 self.start(lane, Job { record, lease, earlier });
             }
         }
-        self.tell_those_who_wait();
+        self.signal_who_waits();
         Ok(())
     }
 
     /// The time for running calls is over.
-    fn cut(&mut self) {
+    fn abort(&mut self) {
         let now = Instant::now();
-        for leaving in self.leaving.iter_mut().filter(|leaving| leaving.cut_off <= now) {
-            leaving.is_cut = true;
-            let cut = self.running.values().filter(|running| leaving.partitions.contains(&running.partition));
-            let count = cut.map(|running| running.abort.abort()).count();
-            tracing::warn!(calls = count, "running calls are cut off because their partitions are given up");
+        for leaving in self.leaving.iter_mut().filter(|leaving| leaving.deadline <= now) {
+            leaving.is_aborted = true;
+            let late =
+                self.running.values().filter(|running| leaving.partitions.contains(&running.partition));
+            let count = late.map(|running| running.abort.abort()).count();
+            tracing::warn!(calls = count, "running calls are aborted because their partitions are given up");
         }
     }
 
-    fn tell_those_who_wait(&mut self) {
+    fn signal_who_waits(&mut self) {
         let running = &self.running;
         let is_over = |leaving: &mut Leaving| {
             !running.values().any(|running| leaving.partitions.contains(&running.partition))

@@ -2,20 +2,19 @@
 
 use std::time::Duration;
 
+use platforms::{Answer, Call, Outcome, Transport};
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::redirect::Policy;
 use runtime::Secret;
 
-use crate::platform::{Answer, Outcome, Request, Transport};
-
 /// Largest body that is read of an answer, in bytes. What is beyond is not read; the verdict then rests on the status.
 pub const BODY_LIMIT: usize = 1024 * 1024;
 
-/// For a connection, TLS included. Below the time for the whole call, so that "no connection" is told apart.
+/// For a connection, TLS included. Below the time for the whole call, so that "no connection" differs from "no answer".
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long an idle connection is kept: less than what load balancers usually allow, so that they do not cut it under
-/// a call.
+/// How long an idle connection is kept: less than what load balancers usually allow, so that they do not close it
+/// under a call.
 const POOL_IDLE: Duration = Duration::from_secs(30);
 
 /// The client. Cheap to clone; clones share the connections.
@@ -45,27 +44,33 @@ impl Http {
         Ok(Self { client })
     }
 
-    /// Makes a call. `authorization` is the whole value of that header.
-    pub async fn call(&self, base: &str, request: &Request, authorization: &Secret) -> Outcome {
-        let url = format!("{}{}", base.trim_end_matches('/'), request.path);
-        let mut call = self.client.request(request.method.clone(), url);
-        for (name, value) in &request.headers {
-            call = call.header(*name, value);
+    /// Makes a call. `authorization` is the whole value of that header, if there is to be one.
+    pub async fn call(&self, base: &str, call: &Call, authorization: Option<&Secret>) -> Outcome {
+        let mut request = self.client.request(call.method.clone(), url(base, &call.path));
+        for (name, value) in &call.headers {
+            request = request.header(*name, value);
         }
-        let Ok(mut authorization) = HeaderValue::from_str(authorization.reveal()) else {
-            tracing::error!("a token or secret has characters that no header can carry");
-            return Err(Transport::NotSent);
-        };
-        authorization.set_sensitive(true);
-        call = call.header(AUTHORIZATION, authorization);
-        if let Some(body) = &request.body {
-            call = call.body(body.clone());
+        if let Some(authorization) = authorization {
+            let Ok(mut value) = HeaderValue::from_str(authorization.reveal()) else {
+                tracing::error!("a token or secret has characters that no header can carry");
+                return Err(Transport::NotSent);
+            };
+            value.set_sensitive(true);
+            request = request.header(AUTHORIZATION, value);
         }
-        match call.send().await {
+        if let Some(body) = &call.body {
+            request = request.body(body.clone());
+        }
+        match request.send().await {
             Ok(response) => Ok(read(response).await),
             Err(error) => Err(transport(&error)),
         }
     }
+}
+
+/// The address of a call; without a path it is the endpoint's own, as it is written.
+fn url(base: &str, path: &str) -> String {
+    if path.is_empty() { base.to_owned() } else { format!("{}{path}", base.trim_end_matches('/')) }
 }
 
 /// Reads an answer. Once the status is there, the platform has spoken: a body that breaks off changes nothing.
@@ -83,4 +88,21 @@ async fn read(mut response: reqwest::Response) -> Answer {
 
 fn transport(error: &reqwest::Error) -> Transport {
     if error.is_connect() || error.is_builder() { Transport::NotSent } else { Transport::Unknown }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_has_one_slash_and_an_empty_one_changes_nothing() {
+        for (base, path, expected) in [
+            ("https://a.example", "/v1/x?y=1", "https://a.example/v1/x?y=1"),
+            ("https://a.example/", "/v1/x", "https://a.example/v1/x"),
+            ("https://a.example/hook/", "", "https://a.example/hook/"),
+            ("https://a.example/hook?key=1", "", "https://a.example/hook?key=1"),
+        ] {
+            assert_eq!(url(base, path), expected);
+        }
+    }
 }

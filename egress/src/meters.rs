@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
+use platforms::{Platform, Settled, Verdict};
 use runtime::metrics::{self, CounterHandle, GaugeHandle, HistogramHandle};
 use schemas::{Delivery, DeliveryStatus};
-
-use crate::outbox::Destination;
-use crate::platform::Verdict;
 
 /// The handles.
 pub(crate) struct Meters {
     destination: &'static str,
-    ours: HistogramHandle,
+    overhead: HistogramHandle,
     platform: HistogramHandle,
     lanes: GaugeHandle,
     waiting: GaugeHandle,
@@ -19,21 +17,21 @@ pub(crate) struct Meters {
     window: GaugeHandle,
     limit_waits: CounterHandle,
     retries: CounterHandle,
-    possibly_twice: CounterHandle,
+    possible_duplicates: CounterHandle,
     already_sent: CounterHandle,
 }
 
 /// One more while it lives.
-pub(crate) struct Up(GaugeHandle);
+pub(crate) struct GaugeGuard(GaugeHandle);
 
-impl Up {
+impl GaugeGuard {
     fn new(gauge: &GaugeHandle) -> Self {
         gauge.increment(1.0);
         Self(gauge.clone())
     }
 }
 
-impl Drop for Up {
+impl Drop for GaugeGuard {
     fn drop(&mut self) {
         self.0.decrement(1.0);
     }
@@ -42,11 +40,11 @@ impl Drop for Up {
 impl Meters {
     /// The handles of a destination.
     #[must_use]
-    pub(crate) fn new(destination: Destination) -> Self {
-        let name = destination.name();
+    pub(crate) fn new(destination: &Platform) -> Self {
+        let name = destination.name;
         Self {
             destination: name,
-            ours: metrics::EGRESS_OURS.of([name]),
+            overhead: metrics::EGRESS_OURS.of([name]),
             platform: metrics::EGRESS_PLATFORM.of([name]),
             lanes: metrics::EGRESS_LANES.of([name]),
             waiting: metrics::EGRESS_LANES_WAITING.of([name]),
@@ -54,21 +52,21 @@ impl Meters {
             window: metrics::EGRESS_WINDOW_USED.of([name]),
             limit_waits: metrics::EGRESS_LIMIT_WAITS.of([name]),
             retries: metrics::EGRESS_RETRIES.of([name]),
-            possibly_twice: metrics::EGRESS_POSSIBLY_TWICE.of([name]),
+            possible_duplicates: metrics::EGRESS_POSSIBLY_TWICE.of([name]),
             already_sent: metrics::EGRESS_ALREADY_SENT.of([name]),
         }
     }
 
-    pub(crate) fn lane(&self) -> Up {
-        Up::new(&self.lanes)
+    pub(crate) fn lane(&self) -> GaugeGuard {
+        GaugeGuard::new(&self.lanes)
     }
 
-    pub(crate) fn waiting(&self) -> Up {
-        Up::new(&self.waiting)
+    pub(crate) fn waiting(&self) -> GaugeGuard {
+        GaugeGuard::new(&self.waiting)
     }
 
-    pub(crate) fn in_flight(&self) -> Up {
-        Up::new(&self.in_flight)
+    pub(crate) fn in_flight(&self) -> GaugeGuard {
+        GaugeGuard::new(&self.in_flight)
     }
 
     pub(crate) fn window(&self, used: usize) {
@@ -83,8 +81,8 @@ impl Meters {
         self.retries.increment(1);
     }
 
-    pub(crate) fn possibly_twice(&self) {
-        self.possibly_twice.increment(1);
+    pub(crate) fn possible_duplicate(&self) {
+        self.possible_duplicates.increment(1);
     }
 
     pub(crate) fn already_sent(&self) {
@@ -99,8 +97,8 @@ impl Meters {
         metrics::EGRESS_CALLS.add([self.destination, verdict.label()], 1);
     }
 
-    pub(crate) fn doubt(&self, outcome: &'static str) {
-        metrics::EGRESS_DOUBTS.add([self.destination, outcome], 1);
+    pub(crate) fn settled(&self, settled: &Settled) {
+        metrics::EGRESS_DOUBTS.add([self.destination, settled.label()], 1);
     }
 
     /// A delivery record is acknowledged.
@@ -114,7 +112,7 @@ impl Meters {
         };
         metrics::EGRESS_DELIVERIES.add([self.destination, status], 1);
         if let Some(ms) = delivery.ours_ms.and_then(|ms| u64::try_from(ms).ok()) {
-            self.ours.record(Duration::from_millis(ms).as_secs_f64());
+            self.overhead.record(Duration::from_millis(ms).as_secs_f64());
         }
     }
 }

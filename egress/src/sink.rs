@@ -1,14 +1,14 @@
 //! Results into Kafka: delivery records beside their outbox record, dead letters with the reason in their headers.
 
+use platforms::Platform;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::util::Timeout;
 use runtime::kafka::{LogContext, producer_config};
 use runtime::{config, metrics};
-use schemas::{Codec, Delivery, Framing, Reason, Topic, TopicNames, header};
+use schemas::{Codec, Delivery, DestinationTopics, Framing, Reason, Topic, TopicNames, header};
 
-use crate::outbox::Destination;
 use crate::seam::{Record, Sink, SinkError};
 
 /// How long the producer waits for other records before it sends, in ms: each message waits for two of them.
@@ -19,7 +19,7 @@ const STAGE: &str = "egress";
 
 /// The sink of one destination.
 pub struct KafkaSink {
-    destination: Destination,
+    destination: &'static Platform,
     producer: FutureProducer<LogContext>,
     codec: Codec<Delivery>,
     outbox: String,
@@ -34,18 +34,19 @@ impl KafkaSink {
     /// If librdkafka does not take the settings.
     pub fn new(
         kafka: &config::Kafka,
-        destination: Destination,
-        framing: Framing,
+        destination: &'static Platform,
+        framing: &Framing,
     ) -> Result<Self, KafkaError> {
+        let DestinationTopics { outbox, deliveries } = destination.destination;
         let names = TopicNames::new(&kafka.topic_prefix);
         let producer = producer_config(kafka).set("linger.ms", LINGER_MS).create_with_context(LogContext)?;
         Ok(Self {
             destination,
             producer,
             codec: Codec::new(framing),
-            outbox: names.of(destination.outbox()),
-            deliveries: names.of(destination.deliveries()),
-            dead_letters: names.of(Topic::DeadLetters),
+            outbox: names.of(outbox),
+            deliveries: names.of(deliveries),
+            dead_letters: names.of(Topic::DEAD_LETTERS),
         })
     }
 
@@ -57,7 +58,9 @@ impl KafkaSink {
 
 fn sink_error(error: &KafkaError) -> SinkError {
     match error.rdkafka_error_code() {
-        Some(RDKafkaErrorCode::Fatal) => SinkError::Fatal(format!("the producer failed for good: {error}")),
+        Some(RDKafkaErrorCode::Fatal) => {
+            SinkError::Fatal(format!("the producer failed permanently: {error}"))
+        }
         _ => SinkError::Retry(error.to_string()),
     }
 }
@@ -73,7 +76,7 @@ enum Form {
     Place,
 }
 
-/// What the detail of a dead letter says that carries no more than the place.
+/// The detail of a dead letter that carries no more than the place.
 const LEFT_OUT: &str = "too large for the dead letters: the record is where the headers say";
 
 /// The headers of a dead letter.
@@ -130,14 +133,14 @@ impl Sink for KafkaSink {
             match self.send(dead).await {
                 Ok(_) if form == Form::Whole => return Ok(()),
                 Ok(_) => {
-                    metrics::EGRESS_DEAD_LETTERS_CUT.add([self.destination.name()], 1);
+                    metrics::EGRESS_DEAD_LETTERS_CUT.add([self.destination.name], 1);
                     let Record { partition, offset, .. } = record;
                     let topic = &self.outbox;
                     tracing::warn!(
                         topic,
                         partition,
                         offset,
-                        "a dead letter is cut: it was too large as it is"
+                        "a dead letter is truncated: it was too large as it is"
                     );
                     return Ok(());
                 }
@@ -158,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dead_letter_is_cut_step_by_step_and_never_loses_its_place() {
+    fn a_dead_letter_is_truncated_step_by_step_and_never_loses_its_place() {
         let record = Record {
             partition: 3,
             offset: 7,

@@ -5,17 +5,14 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use platforms::{Call, ClientCredentials, Outcome};
 use reqwest::Method;
 use runtime::{Secret, metrics};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::http::Http;
-use crate::platform::{Outcome, Request};
 use crate::retry::Schedule;
-
-/// Life of a token whose answer does not name one: the least that Genesys can be set to.
-const SHORTEST_LIFE: Duration = Duration::from_secs(300);
 
 /// A token that is refused within this time of its issue does not prove that the next one will work: the renewal
 /// after it waits as a failed one does.
@@ -39,28 +36,28 @@ pub enum TokenError {
     Unavailable(Option<Duration>),
 }
 
-/// The request for a token, apart from its `Authorization`.
+/// The call for a token, apart from its `Authorization`.
 #[must_use]
-pub fn request() -> Request {
-    Request {
+pub fn call(path: &str) -> Call {
+    Call {
         method: Method::POST,
-        path: "/oauth/token".into(),
+        path: path.into(),
         headers: vec![("content-type", "application/x-www-form-urlencoded".into())],
         body: Some(b"grant_type=client_credentials".to_vec()),
     }
 }
 
-/// The token and its life, out of the answer.
+/// The token and its life, out of the answer; an answer that names no life means `shortest_life`.
 ///
 /// # Errors
 /// If the answer has none.
-pub fn read(outcome: &Outcome) -> Result<(Secret, Duration), TokenError> {
+pub fn read(outcome: &Outcome, shortest_life: Duration) -> Result<(Secret, Duration), TokenError> {
     let answer = outcome.as_ref().map_err(|_| TokenError::Unavailable(None))?;
     match answer.status {
         200..=299 => {
             let body = answer.json();
             let token = body["access_token"].as_str().ok_or(TokenError::Unavailable(None))?;
-            let life = body["expires_in"].as_u64().map_or(SHORTEST_LIFE, Duration::from_secs);
+            let life = body["expires_in"].as_u64().map_or(shortest_life, Duration::from_secs);
             Ok((Secret::new(format!("Bearer {token}")), life))
         }
         408 | 429 | 500..=599 => Err(TokenError::Unavailable(answer.retry_after())),
@@ -84,10 +81,8 @@ pub fn basic(id: &str, secret: &Secret) -> Secret {
 pub struct Client {
     /// Name in the configuration.
     pub name: String,
-    /// Base address of the login service.
-    pub login_url: String,
-    /// `Basic …`.
-    pub authorization: Secret,
+    /// Login service, id and secret.
+    pub credentials: ClientCredentials,
     /// Delays between failed requests.
     pub schedule: Schedule,
     /// A number from 0 to 1, another one each time.
@@ -186,9 +181,11 @@ async fn keep(state: Arc<watch::Sender<State>>, client: Client, http: Http) {
 /// Asks until there is a token. Meanwhile the old one, if it is still good, stays in use.
 async fn fetch(client: &Client, http: &Http) -> (Secret, Duration) {
     let failing = metrics::EGRESS_TOKEN_FAILING.of([client.name.clone()]);
+    let ClientCredentials { login_url, token_path, id, secret, shortest_life } = &client.credentials;
+    let (call, authorization) = (call(token_path), basic(id, secret));
     for retry in 0.. {
-        let outcome = http.call(&client.login_url, &request(), &client.authorization).await;
-        let result = read(&outcome);
+        let outcome = http.call(login_url, &call, Some(&authorization)).await;
+        let result = read(&outcome, *shortest_life);
         let label = match &result {
             Ok(_) => "ok",
             Err(TokenError::Refused(_)) => "refused",
@@ -218,39 +215,5 @@ async fn fetch(client: &Client, http: &Http) -> (Secret, Duration) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::platform::Transport;
-    use crate::platform::tests::answer;
-
-    #[test]
-    fn answers() {
-        let read = |outcome: Outcome| {
-            read(&outcome).map(|(token, life)| (token.reveal().to_owned(), life.as_secs()))
-        };
-        let ok = r#"{"access_token":"t","token_type":"bearer","expires_in":86399}"#;
-        assert_eq!(read(answer(200, &[], ok)), Ok(("Bearer t".into(), 86_399)));
-        assert_eq!(read(answer(200, &[], r#"{"access_token":"t"}"#)), Ok(("Bearer t".into(), 300)));
-        assert_eq!(read(answer(200, &[], "{}")), Err(TokenError::Unavailable(None)));
-        assert_eq!(read(answer(400, &[], r#"{"error":"invalid_client"}"#)), Err(TokenError::Refused(400)));
-        assert_eq!(read(answer(401, &[], "")), Err(TokenError::Refused(401)));
-        let busy = answer(429, &[("retry-after", "3")], "");
-        assert_eq!(read(busy), Err(TokenError::Unavailable(Some(Duration::from_secs(3)))));
-        assert_eq!(read(Err(Transport::Unknown)), Err(TokenError::Unavailable(None)));
-    }
-
-    #[test]
-    fn a_token_is_renewed_at_five_sixths() {
-        assert_eq!(renew_after(Duration::from_secs(300)), Duration::from_secs(250));
-    }
-
-    #[test]
-    fn basic_is_the_contracts_and_is_not_shown() {
-        let basic = basic("id", &Secret::new("secret"));
-        assert_eq!(basic.reveal(), "Basic aWQ6c2VjcmV0");
-        assert_eq!(
-            format!("{:?}", Grant { authorization: basic, generation: 1 }),
-            "Grant { authorization: ***, generation: 1 }"
-        );
-    }
-}
+#[path = "token_tests.rs"]
+mod tests;

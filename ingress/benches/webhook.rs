@@ -1,6 +1,7 @@
-//! What a webhook of 500 bytes costs: cutting alone, and all from the head to the answer but for socket and broker.
+//! What a webhook of 500 bytes costs: making its records alone, and all from the head to the answer but for socket and
+//! broker.
 
-use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -10,12 +11,15 @@ use futures_util::FutureExt;
 use hmac::{Hmac, Mac};
 use http_body_util::Full;
 use hyper::Request;
-use ingress::{AppendError, Edge, NewRecord, RawLog, Routes, Settings, cut_line};
-use runtime::config::{Ingress, LineAccount};
+use ingress::{AppendError, Edge, NewRecord, RawLog, Routes, Settings, records};
+use platforms::WebhookAccount;
+use platforms::line::PLATFORM;
+use runtime::config::Ingress;
 use runtime::{Clock, Secret};
 use schemas::TopicNames;
 use sha2::Sha256;
 
+const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const SECRET: &str = "8c570fa6dd201bb328f1c1eac23a96d8";
 
 struct Nowhere;
@@ -41,21 +45,16 @@ fn body() -> Bytes {
 
 fn webhook(c: &mut Criterion) {
     let body = body();
-    c.bench_function("cut", |b| b.iter(|| cut_line("shop-th", &body, 1_790_000_000_100)));
+    c.bench_function("records", |b| b.iter(|| records(&PLATFORM, "shop-th", &body, 1_790_000_000_100)));
 
     runtime::metrics::install();
-    let account = LineAccount {
-        channel_secrets: vec![Secret::new(SECRET)],
-        access_token: Secret::new("unused"),
-        api_url: "https://api.line.me".into(),
-        calls_per_second: 2_000,
-        genesys: "org".into(),
-        integration: "i".into(),
-        webhook_secrets: vec![],
-        market: None,
-        brand: None,
+    let account = WebhookAccount {
+        platform: &PLATFORM,
+        name: "shop-th".to_owned(),
+        secrets: vec![Secret::new(SECRET)],
+        addresses: Vec::new(),
     };
-    let routes = Routes::new(&BTreeMap::from([("shop-th".to_owned(), account)]), &TopicNames::new("naru."));
+    let routes = Routes::new(&[account], &TopicNames::new("naru."));
     let seconds = std::time::Duration::from_secs;
     let settings = Settings::from(&Ingress {
         listen: ([127, 0, 0, 1], 0).into(),
@@ -65,6 +64,7 @@ fn webhook(c: &mut Criterion) {
         header_timeout: seconds(10),
         body_timeout: seconds(10),
         ack_timeout: seconds(1),
+        trusted_proxies: Vec::new(),
         spool: runtime::config::Spool { dir: "unused".into(), max_bytes: 0 },
     });
     let edge = Edge::new(routes, Nowhere, Clock::wall(), settings);
@@ -78,7 +78,7 @@ fn webhook(c: &mut Criterion) {
                 .header("x-line-signature", &signature)
                 .body(Full::new(body.clone()))
                 .expect("a request");
-            let response = edge.respond(request).now_or_never().expect("nothing to wait for");
+            let response = edge.respond(request, PEER).now_or_never().expect("nothing to wait for");
             assert_eq!(response.status(), 200);
         });
     });

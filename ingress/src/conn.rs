@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -30,10 +31,15 @@ const READ_BUFFER: usize = 64 * 1024;
 const LINGER: Duration = Duration::from_millis(500);
 const LINGER_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Serves requests of one connection until its peer, a time-out or `shutdown` ends it. `places`: those that are left
-/// for other connections.
-pub(crate) async fn serve<S, L>(stream: S, edge: Arc<Edge<L>>, places: Arc<Semaphore>, shutdown: &Shutdown)
-where
+/// Serves requests of one connection until `peer`, a time-out or `shutdown` ends it. `places`: those that are left for
+/// other connections.
+pub(crate) async fn serve<S, L>(
+    stream: S,
+    peer: IpAddr,
+    edge: Arc<Edge<L>>,
+    places: Arc<Semaphore>,
+    shutdown: &Shutdown,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send,
     L: RawLog,
 {
@@ -44,7 +50,7 @@ where
         phase.set(Phase::BUSY);
         let (edge, phase, places) = (edge.clone(), phase.clone(), places.clone());
         Box::pin(async move {
-            let answer = edge.answer(request).await;
+            let answer = edge.answer(request, peer).await;
             phase.set(Phase::IDLE);
             Ok::<_, Infallible>(answer.response(places.available_permits() == 0))
         })
@@ -73,7 +79,7 @@ where
             _ => "broken",
         };
         metrics::INGRESS_CONNECTIONS_CUT.add([cause], 1);
-        tracing::debug!(cause, "connection cut");
+        tracing::debug!(cause, "connection ended");
         // Only a broken head has an answer of hyper's own (400, 431) on its way.
         if cause != "broken" {
             return;

@@ -1,5 +1,6 @@
 //! The raw log on Kafka: one idempotent producer, all records of a request acknowledged by all replicas.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -32,39 +33,40 @@ const PRODUCER: [(&str, &str); 4] = [
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Every topic that ingress writes.
-const WRITTEN: [Topic; 3] = [Topic::WebhooksLine, Topic::WebhooksGenesys, Topic::DeadLetters];
-
 type Producer = ThreadedProducer<Context>;
 
 /// The raw log on Kafka.
 pub struct KafkaLog {
     kafka: config::Kafka,
     names: TopicNames,
+    /// The topics that ingress writes, with their full names.
+    topics: Vec<(Topic, String)>,
     producer: RwLock<Arc<Producer>>,
 }
 
 impl KafkaLog {
-    /// A log on the cluster of `kafka`. It connects by itself, also later.
+    /// A log on the cluster of `kafka` for records of `topics`. It connects by itself, also later.
     ///
     /// # Errors
     /// If librdkafka does not take a setting.
-    pub fn new(kafka: &config::Kafka) -> Result<Self, KafkaError> {
+    pub fn new(kafka: &config::Kafka, topics: &[Topic]) -> Result<Self, KafkaError> {
         let producer = RwLock::new(Arc::new(producer(kafka)?));
-        Ok(Self { kafka: kafka.clone(), names: TopicNames::new(&kafka.topic_prefix), producer })
+        let names = TopicNames::new(&kafka.topic_prefix);
+        let topics = topics.iter().map(|topic| (*topic, names.of(*topic))).collect();
+        Ok(Self { kafka: kafka.clone(), names, topics, producer })
     }
 
     /// Waits until the broker answers and has every topic that ingress writes. Also warms the connection.
     pub async fn wait_for_topics(&self) {
-        let mut told = None;
+        let mut logged = None;
         loop {
             let lack = self.lack().await;
             if lack.is_none() {
                 return;
             }
-            if lack != told {
+            if lack != logged {
                 tracing::warn!(lack, "not ready to take webhooks");
-                told = lack;
+                logged = lack;
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
@@ -81,16 +83,19 @@ impl KafkaLog {
         });
         match asked.await {
             Ok(Ok(there)) => {
-                let missing: Vec<_> = WRITTEN
-                    .map(|topic| self.names.of(topic))
-                    .into_iter()
-                    .filter(|n| !there.contains(n))
-                    .collect();
+                let names = self.topics.iter().map(|(_, name)| name.as_str());
+                let missing: Vec<_> = names.filter(|name| !there.contains(*name)).collect();
                 (!missing.is_empty()).then(|| format!("topics missing: {}", missing.join(", ")))
             }
             Ok(Err(error)) => Some(error.to_string()),
             Err(_) => Some("the look for topics broke off".to_owned()),
         }
+    }
+
+    /// The full name of a topic. A spool can hold records of one that is no longer written.
+    fn name(&self, topic: Topic) -> Cow<'_, str> {
+        let written = self.topics.iter().find(|(written, _)| *written == topic);
+        written.map_or_else(|| self.names.of(topic).into(), |(_, name)| name.as_str().into())
     }
 
     fn producer(&self) -> Arc<Producer> {
@@ -105,7 +110,7 @@ impl KafkaLog {
         batch: &Arc<Batch>,
     ) -> Result<(), KafkaError> {
         for record in records {
-            let topic = self.names.of(record.topic);
+            let topic = self.name(record.topic);
             let headers = OwnedHeaders::new_with_capacity(record.headers.len());
             let headers = record.headers.iter().fold(headers, |headers, (name, value)| {
                 headers.insert(Header { key: name, value: Some(value.as_bytes()) })
@@ -119,7 +124,7 @@ impl KafkaLog {
         Ok(())
     }
 
-    /// A producer that has failed for good takes nothing any more; a new one starts afresh.
+    /// A producer that has failed permanently takes nothing any more; a new one takes its place.
     fn replace_if_failed(&self, failed: &Arc<Producer>) {
         let Some((code, _)) = failed.client().fatal_error() else { return };
         let mut current = self.producer.write().unwrap_or_else(PoisonError::into_inner);
@@ -128,12 +133,14 @@ impl KafkaLog {
         }
         match producer(&self.kafka) {
             Ok(new) => {
-                tracing::warn!(%code, "producer failed for good, replaced");
+                tracing::warn!(%code, "producer failed permanently, replaced");
                 let old = std::mem::replace(&mut *current, Arc::new(new));
                 // Its end joins a thread, which must not hold up other requests.
                 tokio::task::spawn_blocking(move || drop(old));
             }
-            Err(error) => tracing::error!(%code, %error, "producer failed for good and cannot be replaced"),
+            Err(error) => {
+                tracing::error!(%code, %error, "producer failed permanently and cannot be replaced");
+            }
         }
     }
 }

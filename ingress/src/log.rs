@@ -58,14 +58,14 @@ impl fmt::Debug for NewRecord {
 }
 
 /// Why records may not be in the log. Some of them can be there all the same: they come again, from the sender or out
-/// of the spool, and dedupe absorbs what stands twice.
+/// of the spool, and dedupe absorbs what is there twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AppendError {
     /// No acknowledgement in time.
     TimedOut,
     /// The log takes nothing for the moment (queue full, no broker): the text says why.
     Unavailable(String),
-    /// The log refuses a record for good (too large, no such topic, not allowed): the text says why. Coming again
+    /// The log refuses a record permanently (too large, no such topic, not allowed): the text says why. Coming again
     /// does not help until a person has acted, and a 2xx would lose the record, so this is answered 503 as well.
     Refused(String),
 }
@@ -107,7 +107,7 @@ impl<L: RawLog> RawLog for Arc<L> {
     }
 }
 
-/// Tells the log's ups and downs once each, not once a request.
+/// Logs the log's ups and downs once each, not once a request.
 #[derive(Debug, Default)]
 pub(crate) struct Health(AtomicU8);
 
@@ -137,7 +137,7 @@ impl Health {
     }
 }
 
-/// Tells the spool's ups and downs once each.
+/// Logs the spool's ups and downs once each.
 #[derive(Debug, Default)]
 pub(crate) struct SpoolHealth(AtomicU8);
 

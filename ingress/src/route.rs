@@ -1,184 +1,139 @@
-//! Which account a path belongs to, and the counters of each.
+//! Which webhook a path belongs to.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
-use hyper::{Method, StatusCode};
-use runtime::Secret;
-use runtime::config::LineAccount;
-use runtime::metrics::{self, CounterHandle, HistogramHandle};
+use hyper::Method;
+use platforms::{KeySet, Platform, RequestHead, RequestView, WebhookAccount};
 use schemas::{Topic, TopicNames};
 
-use crate::answer::{Answer, Refusal};
-use crate::cut::Envelope;
-use crate::log::{AppendError, NewRecord};
-use crate::spool::PutError;
-use crate::verify::Secrets;
+use crate::access::{Access, KeySlot};
+use crate::answer::{Refusal, status_of};
+use crate::meters::Meters;
+use crate::record::Envelope;
 
-/// A platform that sends webhooks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Source {
-    /// LINE Messaging API.
-    Line,
-    /// Genesys Cloud Open Messaging.
-    Genesys,
-}
-
-impl Source {
-    /// Its name in paths and metric labels.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Source::Line => "line",
-            Source::Genesys => "genesys",
-        }
-    }
-
-    /// Where its events are written.
-    #[must_use]
-    pub fn topic(self) -> Topic {
-        match self {
-            Source::Line => Topic::WebhooksLine,
-            Source::Genesys => Topic::WebhooksGenesys,
-        }
-    }
-}
-
-/// One webhook: an account of LINE or an integration of Genesys.
+/// One webhook: an account of a channel, or an integration of the contact centre.
 #[derive(Debug)]
 pub(crate) struct Target {
-    pub(crate) source: Source,
-    /// Account name (LINE) or integration id (Genesys), as in the configuration.
-    pub(crate) name: Arc<str>,
+    pub(crate) platform: &'static Platform,
+    /// The last part of its path, as in the configuration.
+    name: String,
     /// Full name of the topic that its events go to.
-    pub(crate) topic: Arc<str>,
-    pub(crate) secrets: Secrets,
+    topic: String,
+    access: Access,
     pub(crate) meters: Meters,
+}
+
+impl Target {
+    /// Refuses methods that the platform does not send.
+    pub(crate) fn allow(&self, method: &Method) -> Result<(), Refusal> {
+        let methods = self.platform.webhook.methods();
+        if methods.contains(method) { Ok(()) } else { Err(Refusal::MethodNotAllowed(methods)) }
+    }
+
+    /// Refuses addresses that the webhook does not take.
+    pub(crate) fn admit(&self, client: IpAddr) -> Result<(), Refusal> {
+        self.access.admit(client)
+    }
+
+    /// Refuses what the platform can rule out by the head alone, before the body is read.
+    pub(crate) fn check_head(&self, head: &RequestHead<'_>) -> Result<(), Refusal> {
+        self.access.prove(&self.name, |target| self.platform.webhook.check_head(target, head))
+    }
+
+    /// Refuses a request that is not from whom it says.
+    pub(crate) fn authenticate(&self, request: &RequestView<'_>, now: i64) -> Result<(), Refusal> {
+        self.access.prove(&self.name, |target| self.platform.webhook.authenticate(target, request, now))
+    }
+
+    /// What the records of a request share that was received at `received`, in ms since 1970.
+    pub(crate) fn envelope(&self, received: i64) -> Envelope<'_> {
+        Envelope { platform: self.platform, account: &self.name, topic: &self.topic, received }
+    }
+}
+
+/// The webhooks of one platform.
+#[derive(Debug)]
+struct Webhooks {
+    platform: &'static Platform,
+    key_slot: Option<Arc<KeySlot>>,
+    targets: HashMap<String, Target>,
 }
 
 /// Every webhook that is configured.
 #[derive(Debug, Default)]
 pub struct Routes {
-    line: HashMap<String, Target>,
-    genesys: HashMap<String, Target>,
+    /// Few enough that looking at each is the fastest way.
+    platforms: Vec<Webhooks>,
 }
 
 impl Routes {
-    /// The webhooks of these LINE accounts and of the integrations that they feed.
+    /// Routes to these webhooks, whose records go to `topics`. Those without a signature are logged.
     #[must_use]
-    pub fn new(accounts: &BTreeMap<String, LineAccount>, topics: &TopicNames) -> Self {
+    pub fn new(webhooks: &[WebhookAccount], topics: &TopicNames) -> Self {
         let mut routes = Self::default();
-        let target = |source: Source, name: &str, secrets: &[Secret]| Target {
-            source,
-            name: name.into(),
-            topic: topics.of(source.topic()).into(),
-            secrets: Secrets::new(secrets),
-            meters: Meters::new(source.name()),
-        };
-        for (name, account) in accounts {
-            routes.line.insert(name.clone(), target(Source::Line, name, &account.channel_secrets));
-            let genesys = target(Source::Genesys, &account.integration, &account.webhook_secrets);
-            routes.genesys.insert(account.integration.clone(), genesys);
+        for account in webhooks {
+            let platform = account.platform;
+            let webhooks = routes.webhooks(platform);
+            let target = Target {
+                platform,
+                name: account.name.clone(),
+                topic: topics.of(platform.source.webhooks),
+                access: Access::new(account, webhooks.key_slot.clone()),
+                meters: Meters::new(platform.name, status_of(platform.webhook.accepted())),
+            };
+            webhooks.targets.insert(account.name.clone(), target);
         }
         routes
     }
 
-    /// The webhook of `path`: `/webhooks/line/{account}` or `/webhooks/genesys/{integration}`, byte for byte. Names
-    /// in the configuration need no escapes, so an escaped path is an unknown one.
-    pub(crate) fn find(&self, path: &str) -> Option<&Target> {
-        let path = path.strip_prefix("/webhooks/")?;
-        match path.split_once('/')? {
-            ("line", account) => self.line.get(account),
-            ("genesys", integration) => self.genesys.get(integration),
-            _ => None,
-        }
+    fn webhooks(&mut self, platform: &'static Platform) -> &mut Webhooks {
+        let at =
+            self.platforms.iter().position(|webhooks| webhooks.platform == platform).unwrap_or_else(|| {
+                let key_slot = platform.webhook.wants_key_set().then(Arc::default);
+                self.platforms.push(Webhooks { platform, key_slot, targets: HashMap::new() });
+                self.platforms.len() - 1
+            });
+        &mut self.platforms[at]
     }
-}
 
-impl Target {
-    /// What the records of a body received now share.
-    pub(crate) fn envelope(&self, received: i64) -> Envelope<'_> {
-        Envelope { source: self.source, account: &self.name, topic: &self.topic, received }
+    /// Every topic that the records of these webhooks go to.
+    #[must_use]
+    pub fn topics(&self) -> Vec<Topic> {
+        let own = self.platforms.iter().map(|webhooks| webhooks.platform.source.webhooks);
+        own.chain([Topic::DEAD_LETTERS]).collect()
     }
-}
 
-/// Refuses every method but POST.
-pub(crate) fn only_post(method: &Method) -> Result<(), Refusal> {
-    if method == Method::POST { Ok(()) } else { Err(Refusal::MethodNotAllowed) }
-}
-
-/// What a request brought.
-pub(crate) struct Counts {
-    bytes: usize,
-    raw: usize,
-    dead: Vec<&'static str>,
-}
-
-impl Counts {
-    pub(crate) fn of(body: &Bytes, records: &[NewRecord]) -> Self {
-        let dead: Vec<_> = records.iter().filter_map(NewRecord::dead).map(schemas::Reason::code).collect();
-        Self { bytes: body.len(), raw: records.len() - dead.len(), dead }
-    }
-}
-
-/// The counters of a source. What every good request touches is kept as a handle.
-#[derive(Debug)]
-pub(crate) struct Meters {
-    source: &'static str,
-    ok: CounterHandle,
-    seconds: HistogramHandle,
-    records: CounterHandle,
-    bytes: CounterHandle,
-}
-
-impl Meters {
-    fn new(source: &'static str) -> Self {
-        Self {
-            source,
-            ok: metrics::INGRESS_REQUESTS.of([source, StatusCode::OK.as_str()].map(str::to_owned)),
-            seconds: metrics::INGRESS_REQUEST_SECONDS.of([source]),
-            records: metrics::INGRESS_RECORDS.of([source]),
-            bytes: metrics::INGRESS_BODY_BYTES.of([source]),
+    /// Hands the public keys of a platform to its webhooks, if they want any.
+    pub(crate) fn set_key_set(&self, platform: &str, keys: KeySet) {
+        if let Some(slot) = self.of(platform).and_then(|webhooks| webhooks.key_slot.as_deref()) {
+            slot.set(keys);
         }
     }
 
-    /// For requests that name no webhook.
-    pub(crate) fn unrouted() -> Self {
-        Self::new("none")
+    fn of(&self, platform: &str) -> Option<&Webhooks> {
+        self.platforms.iter().find(|webhooks| webhooks.platform.name == platform)
     }
 
-    /// Counts an answer.
-    pub(crate) fn answered(&self, answer: &Answer, took: Duration) {
-        self.seconds.record(took.as_secs_f64());
-        match answer.status() {
-            StatusCode::OK => self.ok.increment(1),
-            status => {
-                metrics::INGRESS_REQUESTS.add([self.source.to_owned(), status.as_str().to_owned()], 1);
-            }
-        }
-    }
-
-    /// Counts what is kept.
-    pub(crate) fn written(&self, counts: &Counts) {
-        self.bytes.increment(counts.bytes as u64);
-        self.records.increment(counts.raw as u64);
-        for reason in &counts.dead {
-            metrics::INGRESS_DEAD_LETTERS.add([self.source, reason], 1);
-        }
-    }
-
-    /// Counts a request whose records are not all acknowledged.
-    pub(crate) fn not_acknowledged(&self, error: &AppendError) {
-        metrics::INGRESS_APPEND_FAILURES.add([self.source, error.cause()], 1);
-    }
-
-    /// Counts a request that went to the spool, or did not fit.
-    pub(crate) fn spooled(&self, put: &Result<(), PutError>) {
-        match put {
-            Ok(()) => metrics::INGRESS_SPOOLED.add([self.source], 1),
-            Err(error) => metrics::INGRESS_SPOOL_REFUSED.add([self.source, error.cause()], 1),
-        }
+    /// The webhook of `path`, and what follows it there: `/webhooks/{platform}/{name}`, or one of the paths behind it
+    /// that the platform knows, byte for byte. Names in the configuration need no escapes, so an escaped path is an
+    /// unknown one.
+    pub(crate) fn find<'p>(&self, path: &'p str) -> Option<(&Target, &'p str)> {
+        let (platform, rest) = path.strip_prefix("/webhooks/")?.split_once('/')?;
+        let webhooks = self.of(platform)?;
+        let (name, rest) = match rest.split_once('/') {
+            None => (rest, ""),
+            // The account's own path does not end in `/`.
+            Some((_, "")) => return None,
+            Some(parts) => parts,
+        };
+        let target = webhooks.targets.get(name)?;
+        let paths = webhooks.platform.webhook.paths();
+        // By its length where it is empty: comparing nothing with nothing takes longer than all else in here (memcmp of
+        // two addresses that no page has).
+        let is_known =
+            if rest.is_empty() { paths.iter().any(|path| path.is_empty()) } else { paths.contains(&rest) };
+        is_known.then_some((target, rest))
     }
 }

@@ -49,17 +49,21 @@ pub async fn run(
 ) -> Result<(), StartError> {
     let tls = config.ingress.tls.as_ref().map(ServerTls::load).transpose().map_err(StartError::Tls)?;
     let acceptor = tls.as_ref().map(ServerTls::acceptor);
-    let log = Arc::new(KafkaLog::new(&config.kafka).map_err(StartError::Kafka)?);
-    let routes = Routes::new(&config.line, &TopicNames::new(&config.kafka.topic_prefix));
-    let spool = SpoolSettings::new(&config.ingress.spool, &config.processors.instance_id);
+    let webhooks = &config.platforms.webhooks;
+    let routes = Routes::new(webhooks, &TopicNames::new(&config.kafka.topic_prefix));
+    let log = Arc::new(KafkaLog::new(&config.kafka, &routes.topics()).map_err(StartError::Kafka)?);
+    let spool = SpoolSettings::new(&config.ingress.spool, &config.instance.id);
     let dir = spool.dir.clone();
     let spool = Spool::open(spool, Clock::wall()).map_err(|error| StartError::Spool(dir, error))?;
     let spool = Arc::new(spool);
     let edge = Edge::new(routes, log.clone(), Clock::wall(), Settings::from(&config.ingress));
-    let edge = edge.with_spool(spool.clone()).with_keys(config.keys.clone());
+    let edge = edge
+        .with_spool(spool.clone())
+        .with_keys(config.keys.clone())
+        .with_trusted_proxies(config.ingress.trusted_proxies.clone());
     let (broker, open) = (readiness.condition("kafka"), readiness.condition("ingress"));
     open.set(true);
-    tracing::info!(accounts = config.line.len(), tls = acceptor.is_some(), "taking webhooks");
+    tracing::info!(webhooks = webhooks.len(), tls = acceptor.is_some(), "taking webhooks");
 
     let watch = async {
         log.wait_for_topics().await;
@@ -80,7 +84,7 @@ pub async fn run(
         std::future::pending::<()>().await;
     };
     tokio::select! {
-        () = serve(listener, acceptor, edge, shutdown.clone()) => {}
+        () = serve(listener, acceptor, Arc::new(edge), shutdown.clone()) => {}
         () = async { tokio::join!(watch, renew, close, spool.drain(&log)); } => {}
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! Accepts connections, no more at once than there are places, and ends them gracefully.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,19 +20,18 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub async fn serve<L: RawLog>(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
-    edge: Edge<L>,
+    edge: Arc<Edge<L>>,
     shutdown: Shutdown,
 ) {
-    let edge = Arc::new(edge);
     let places = Arc::new(Semaphore::new(edge.settings.max_connections));
     let mut connections = JoinSet::new();
     loop {
-        let (stream, place) = tokio::select! {
+        let (stream, peer, place) = tokio::select! {
             accepted = accept(&listener, &places) => accepted,
             () = shutdown.wait() => break,
         };
-        let task = connection(stream, tls.clone(), edge.clone(), places.clone(), place, shutdown.clone());
-        connections.spawn(task);
+        let (tls, edge, places) = (tls.clone(), edge.clone(), places.clone());
+        connections.spawn(connection(stream, peer, tls, edge, places, place, shutdown.clone()));
         while let Some(ended) = connections.try_join_next() {
             note(ended);
         }
@@ -45,14 +45,17 @@ pub async fn serve<L: RawLog>(
         }
     };
     if tokio::time::timeout(edge.settings.drain_timeout, drained).await.is_err() {
-        tracing::warn!(connections = connections.len(), "connections cut off at the end");
+        tracing::warn!(connections = connections.len(), "connections disconnected at the end");
         metrics::INGRESS_CONNECTIONS_CUT.add(["drain"], connections.len() as u64);
         connections.shutdown().await;
     }
 }
 
 /// A place, then a connection for it: while there is no place, connections wait in the listener's queue.
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, OwnedSemaphorePermit) {
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> (TcpStream, IpAddr, OwnedSemaphorePermit) {
     let place = match places.clone().try_acquire_owned() {
         Ok(place) => place,
         Err(_) => {
@@ -62,7 +65,7 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, 
     };
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, place),
+            Ok((stream, peer)) => return (stream, peer.ip(), place),
             Err(error) => {
                 tracing::warn!(%error, "cannot accept");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -73,6 +76,7 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, 
 
 async fn connection<L: RawLog>(
     stream: TcpStream,
+    peer: IpAddr,
     tls: Option<TlsAcceptor>,
     edge: Arc<Edge<L>>,
     places: Arc<Semaphore>,
@@ -82,9 +86,9 @@ async fn connection<L: RawLog>(
     let _open = Open::new(place);
     // Answers are one small write, so there is nothing to wait for; without it they only leave later.
     let _ = stream.set_nodelay(true);
-    let Some(tls) = tls else { return conn::serve(stream, edge, places, &shutdown).await };
+    let Some(tls) = tls else { return conn::serve(stream, peer, edge, places, &shutdown).await };
     match tokio::time::timeout(edge.settings.header_timeout, tls.accept(stream)).await {
-        Ok(Ok(stream)) => conn::serve(stream, edge, places, &shutdown).await,
+        Ok(Ok(stream)) => conn::serve(stream, peer, edge, places, &shutdown).await,
         _ => metrics::INGRESS_CONNECTIONS_CUT.add(["tls_handshake"], 1),
     }
 }

@@ -8,7 +8,7 @@ use runtime::config;
 /// must be the ones to close: a request that meets our close would be lost.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 
-/// At the end, what is still running has this long to finish; then it is cut off, unanswered, and counted.
+/// At the end, what is still running has this long to finish; then it is disconnected, unanswered, and counted.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The limits of the edge.
@@ -19,7 +19,7 @@ pub struct Settings {
     /// Largest body, in bytes; more is answered 413.
     pub body_limit: usize,
     /// For a TLS handshake, and for a request's head from its first byte (or, of the first request, from the
-    /// connection's begin); then the connection is cut, counted.
+    /// connection's begin); then it is disconnected, counted.
     pub header_timeout: Duration,
     /// Between two requests; then the connection is closed, counted.
     pub idle_timeout: Duration,

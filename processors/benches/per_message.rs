@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use processors::{
-    Account, Entry, Find, Framings, Masker, Message, People, Settings, Vault, genesys_to_line,
-    line_to_genesys,
-};
+use mask::{Find, Masker};
+use platforms::{Account, Feeds, Platform, Setup};
+use processors::{Entry, Incoming, People, Settings, Vault, chain, routes};
+use schemas::{AccountRef, Framings};
 use streams::{
     AppendTime, Chain, Counts, DedupeSet, Limits, MemoryBlocks, Offset, Output, Position, Record, Task,
 };
@@ -34,25 +34,26 @@ impl Vault for Known {
     }
 }
 
-fn settings() -> Settings {
+fn settings(source: &'static Platform) -> Settings {
+    let account = Account {
+        account: AccountRef::new("line", "line-th"),
+        feeds: Feeds { client: "main".into(), integration: INTEGRATION.into(), webhook_secrets: Vec::new() },
+        attributes: Arc::new(BTreeMap::from([
+            ("market".into(), "Thailand".into()),
+            ("brand".into(), "Retail_Thai".into()),
+        ])),
+    };
     Settings {
-        accounts: vec![Account {
-            name: "line-th".into(),
-            genesys: "main".into(),
-            integration: INTEGRATION.into(),
-            attributes: Arc::new(BTreeMap::from([
-                ("market".into(), "Thailand".into()),
-                ("brand".into(), "Retail_Thai".into()),
-            ])),
-        }],
-        hold_line_ms: 0,
-        hold_genesys_ms: 0,
+        source,
+        routes: routes(source, &Setup { accounts: vec![account], ..Setup::default() }),
+        hold_ms: 0,
+        together: false,
         hold_spooled_ms: 0,
         masker: Arc::new(Masker::built_in()),
         mask_agent_texts: false,
         keys: None,
         identity_key: b"a key for benches".to_vec(),
-        framings: Framings::SINGLE_OBJECT,
+        framings: Framings::single_object(),
     }
 }
 
@@ -73,7 +74,7 @@ fn ids(different: bool) -> Vec<String> {
     (0..BATCH).map(|i| format!("01FZ74A0TDDPYRVKNK77{:06}", if different { i } else { 0 })).collect()
 }
 
-fn task(chain: Chain<Box<Message>>) -> Task<Box<Message>, MemoryBlocks> {
+fn task(chain: Chain<Box<Incoming>>) -> Task<Box<Incoming>, MemoryBlocks> {
     let limits = Limits {
         dedupe_retention: 30 * DAY,
         source_retention: 7 * DAY,
@@ -85,7 +86,7 @@ fn task(chain: Chain<Box<Message>>) -> Task<Box<Message>, MemoryBlocks> {
 }
 
 fn run(
-    mut task: Task<Box<Message>, MemoryBlocks>,
+    mut task: Task<Box<Incoming>, MemoryBlocks>,
     key: &str,
     account: &str,
     value: &str,
@@ -112,14 +113,15 @@ fn run(
 }
 
 fn benches(c: &mut Criterion) {
-    let settings = settings();
+    let (line_source, genesys_source) =
+        (settings(&platforms::line::PLATFORM), settings(&platforms::genesys::PLATFORM));
     let key = "line-th:U11111111111111111111111111111111";
     let mut group = c.benchmark_group("thousand messages");
     let mut line = |name: &str, mode: &str, different: bool| {
         let (value, ids) = (line_event(mode), ids(different));
         group.bench_function(name, |b| {
             b.iter_batched(
-                || task(line_to_genesys(&settings, Known, Known)),
+                || task(chain(&line_source, Known, Known)),
                 |task| run(task, key, "line-th", &value, &ids),
                 BatchSize::LargeInput,
             );
@@ -131,7 +133,7 @@ fn benches(c: &mut Criterion) {
     let (value, ids) = (genesys_message(), ids(true));
     group.bench_function("genesys, mapped", |b| {
         b.iter_batched(
-            || task(genesys_to_line(&settings, Known)),
+            || task(chain(&genesys_source, Known, Known)),
             |task| run(task, PERSON, INTEGRATION, &value, &ids),
             BatchSize::LargeInput,
         );

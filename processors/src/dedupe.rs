@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::hash::Hasher;
 
+use platforms::EventKey;
 use serde_json::value::RawValue;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
@@ -14,18 +15,6 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 const EVENT_KEYS: (u64, u64) = (u64::from_le_bytes(*b"naru.ded"), u64::from_le_bytes(*b"upe.v1.."));
 const CONVERSATION_KEYS: (u64, u64) = (u64::from_le_bytes(*b"naru.con"), u64::from_le_bytes(*b"vers.v1."));
 const PART_KEYS: (u64, u64) = (u64::from_le_bytes(*b"naru.par"), u64::from_le_bytes(*b"tof.v1.."));
-
-/// What tells one event from another within a conversation and a millisecond, best first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EventKey<'a> {
-    /// The platform's id of the event.
-    Id(&'a str),
-    /// The event's type and the id of its message, where the event has no id of its own (LINE's old shape).
-    MessageId(&'a str, &'a str),
-    /// The event's type and its JSON, where it has no id at all. `deliveryContext` is left out: it is all that
-    /// differs in a redelivery.
-    Content(&'a str, &'a str),
-}
 
 /// The 128-bit dedupe key of an event; also its identity.
 #[must_use]
@@ -85,12 +74,12 @@ fn encode(conversation: &[u8], timestamp: i64, key: &EventKey<'_>, sink: &mut dy
             field(event_type.as_bytes());
             field(id.as_bytes());
         }
-        EventKey::Content(event_type, json) => {
+        EventKey::Content { kind, json, without } => {
             field(b"content");
-            field(event_type.as_bytes());
+            field(kind.as_bytes());
             match serde_json::from_str::<BTreeMap<Cow<'_, str>, &RawValue>>(json) {
                 Ok(fields) => {
-                    for (name, value) in fields.iter().filter(|(name, _)| *name != "deliveryContext") {
+                    for (name, value) in fields.iter().filter(|(name, _)| name != without) {
                         field(name.as_bytes());
                         field(value.get().as_bytes());
                     }

@@ -1,13 +1,11 @@
-//! The headers that ingress writes, and the checks that both sources share.
+//! The headers that ingress writes, and the checks that all sources share.
 
 use std::borrow::Cow;
 
 use keys::KeyRing;
+use platforms::Refusal;
 use schemas::{Reason, WEBHOOK_BODY_LIMIT, header};
 use streams::Record;
-
-/// Why a record cannot be parsed: a reason code, and a detail without payload.
-pub(crate) type Refusal = (&'static str, String);
 
 /// What the headers of a raw record say. `naru-redelivery` is not read: duplicates come without the flag too, so
 /// nothing may hang on it.
@@ -19,8 +17,8 @@ pub(crate) struct Head<'a> {
     pub(crate) event_type: Option<&'a str>,
 }
 
-pub(crate) fn refuse(reason: Reason, detail: impl Into<String>) -> Refusal {
-    (reason.code(), detail.into())
+fn refuse(reason: Reason, detail: impl Into<String>) -> Refusal {
+    (reason, detail.into())
 }
 
 impl<'a> Head<'a> {
@@ -93,18 +91,5 @@ pub(crate) fn text<'a>(record: &Record<'a>, keys: Option<&KeyRing>) -> Result<Co
         Cow::Owned(value) => String::from_utf8(value)
             .map(Cow::Owned)
             .map_err(|error| not_utf8(error.utf8_error().valid_up_to())),
-    }
-}
-
-/// A JSON error without the payload that serde would quote.
-pub(crate) fn unreadable(error: &serde_json::Error) -> Refusal {
-    let (line, column) = (error.line(), error.column());
-    if error.is_data() {
-        refuse(
-            Reason::MissingField,
-            format!("a field is doubled or of another type, line {line}, column {column}"),
-        )
-    } else {
-        refuse(Reason::NotJson, format!("not JSON from line {line}, column {column} on"))
     }
 }

@@ -4,12 +4,11 @@ use std::collections::HashSet;
 use std::fmt::Write;
 
 use hmac::{Hmac, Mac};
-use schemas::{Codec, IdentityEntry, Person, Topic};
+use schemas::{AccountRef, Codec, IdentityEntry, Member, Party, Person, Speaker, Topic};
 use sha2::Sha256;
 use streams::Output;
 use uuid::{Builder, Uuid};
 
-use crate::message::{Message, Speaker, Who};
 use crate::settings::Settings;
 
 /// Hex digits of the tag that tells the members of a group apart.
@@ -19,7 +18,6 @@ pub const MEMBER_TAG_HEX: usize = 4;
 pub const REMEMBERED_PERSONS: usize = 10_000;
 /// Aliases that are followed: a person whose platform id changed more often keeps the GUID reached by then.
 const ALIASES_FOLLOWED: usize = 4;
-const CHANNEL: &str = "line";
 
 /// The identity table as a chain sees it: GUID → address, alias → GUID.
 pub trait People: Send + 'static {
@@ -59,27 +57,36 @@ impl Key {
         mac.finalize().into_bytes().into()
     }
 
-    fn person(&self, account: &str, address: &str) -> Uuid {
-        let mac = self.mac(&[CHANNEL, account, address]);
+    fn person(&self, account: &AccountRef, address: &str) -> Uuid {
+        let mac = self.mac(&[&account.platform, &account.name, address]);
         let (half, _) = mac.split_first_chunk::<16>().expect("the MAC has 32 bytes");
         Builder::from_custom_bytes(*half).into_uuid()
     }
 
     /// What an agent sees of a group's member. Made for one group: elsewhere the same person has another tag.
-    fn member(&self, account: &str, group: &str, user: &str) -> String {
+    fn member(&self, account: &AccountRef, group: &str, user: &str) -> String {
         let mut tag = String::with_capacity(MEMBER_TAG_HEX);
-        for byte in self.mac(&["line-member", account, group, user]).iter().take(MEMBER_TAG_HEX / 2) {
+        let domain = format!("{}-member", account.platform);
+        for byte in self.mac(&[&domain, &account.name, group, user]).iter().take(MEMBER_TAG_HEX / 2) {
             let _ = write!(tag, "{byte:02x}");
         }
         tag
     }
 }
 
-/// The GUID (UUID version 8) of a LINE address: the first 16 bytes of
-/// `HMAC-SHA256(key, "line" 00 account 00 address)`.
+/// The GUID (UUID version 8) of an address: the first 16 bytes of
+/// `HMAC-SHA256(key, platform 00 account 00 address)`.
 #[must_use]
-pub fn person_guid(key: &[u8], account: &str, address: &str) -> String {
+pub fn person_guid(key: &[u8], account: &AccountRef, address: &str) -> String {
     Key::new(key).person(account, address).hyphenated().to_string()
+}
+
+/// Whose conversation a message belongs to.
+pub(crate) struct Identified {
+    /// The person's GUID, in lower case with dashes.
+    pub(crate) guid: String,
+    /// Who speaks, where a group is one conversation.
+    pub(crate) member: Option<Member>,
 }
 
 /// The step: replaces the address by the GUID and writes the table where it lacks the person.
@@ -96,26 +103,29 @@ impl<P: People> Identify<P> {
         Self {
             key: Key::new(&settings.identity_key),
             people,
-            codec: Codec::new(settings.framings.identity),
+            codec: Codec::new(&settings.framings.of(Topic::IDENTITY)),
             written: HashSet::new(),
             remembered: REMEMBERED_PERSONS,
         }
     }
 
-    pub(crate) fn identify(&mut self, message: &mut Message, out: &mut Vec<Output>) {
-        match &mut message.who {
-            Who::Person { guid, .. } => {
-                if let Entry::AliasOf(person) = self.people.find(guid) {
-                    *guid = self.follow(person);
-                }
-            }
-            Who::Address { address, speaker } => {
-                let account = &message.account.name;
+    pub(crate) fn identify(
+        &mut self,
+        account: &AccountRef,
+        party: &Party,
+        out: &mut Vec<Output>,
+    ) -> Identified {
+        match party {
+            Party::Agent { person } => match self.people.find(person) {
+                Entry::AliasOf(other) => Identified { guid: self.follow(other), member: None },
+                Entry::Nothing | Entry::Person => Identified { guid: person.clone(), member: None },
+            },
+            Party::Customer { address, speaker } => {
                 let own = self.key.person(account, address);
-                let prefix = match speaker {
-                    Speaker::Alone => String::new(),
-                    Speaker::Unnamed => "[member] ".to_owned(),
-                    Speaker::Member(user) => format!("[member {}] ", self.key.member(account, address, user)),
+                let member = match speaker {
+                    Speaker::Alone => None,
+                    Speaker::Unnamed => Some(Member::Unnamed),
+                    Speaker::Member(user) => Some(Member::Tagged(self.key.member(account, address, user))),
                 };
                 let mut guid = own.hyphenated().to_string();
                 match self.people.find(&guid) {
@@ -123,7 +133,7 @@ impl<P: People> Identify<P> {
                     Entry::AliasOf(person) => guid = self.follow(person),
                     Entry::Nothing => self.introduce(own, &guid, account, address, out),
                 }
-                message.who = Who::Person { guid, prefix };
+                Identified { guid, member }
             }
         }
     }
@@ -139,7 +149,14 @@ impl<P: People> Identify<P> {
         person
     }
 
-    fn introduce(&mut self, own: Uuid, guid: &str, account: &str, address: &str, out: &mut Vec<Output>) {
+    fn introduce(
+        &mut self,
+        own: Uuid,
+        guid: &str,
+        account: &AccountRef,
+        address: &str,
+        out: &mut Vec<Output>,
+    ) {
         if self.written.contains(&own) {
             return;
         }
@@ -147,11 +164,11 @@ impl<P: People> Identify<P> {
             self.written.clear();
         }
         self.written.insert(own);
-        let person =
-            Person { channel: CHANNEL.to_owned(), account: account.to_owned(), address: address.to_owned() };
+        let (channel, account) = (account.platform.to_string(), account.name.to_string());
+        let person = Person { channel, account, address: address.to_owned() };
         let entry = IdentityEntry { guid: guid.to_owned(), person: Some(person), alias_of: None };
         out.push(Output {
-            topic: Topic::Identity.name(),
+            topic: Topic::IDENTITY.name(),
             key: guid.as_bytes().to_vec(),
             partition_by: None,
             headers: Vec::new(),

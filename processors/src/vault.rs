@@ -1,10 +1,8 @@
 //! Keep: what was masked goes to the vault of its person, and its token goes with the message.
 
+use mask::Find;
 use schemas::VaultToken;
 use streams::Output;
-
-use crate::mask::Find;
-use crate::message::{Message, Who};
 
 /// Most tokens that go with a message; what the vault keeps beyond is found by its person alone.
 const TOKENS: usize = 16;
@@ -17,14 +15,21 @@ pub trait Vault: Send + 'static {
 }
 
 /// The step: hands over what was masked in a message, whose person is known by now.
-pub(crate) fn keep(vault: &mut impl Vault, message: &mut Message, out: &mut Vec<Output>) {
-    let Who::Person { guid, .. } = &message.who else { return };
-    for find in std::mem::take(&mut message.finds) {
+pub(crate) fn keep(
+    vault: &mut impl Vault,
+    person: &str,
+    finds: Vec<Find>,
+    received: i64,
+    out: &mut Vec<Output>,
+) -> Vec<VaultToken> {
+    let mut tokens = Vec::new();
+    for find in finds {
         let kind = find.kind.clone();
-        let Some(token) = vault.found(guid, find, message.received, out) else { continue };
+        let Some(token) = vault.found(person, find, received, out) else { continue };
         let token = VaultToken { kind, token };
-        if message.tokens.len() < TOKENS && !message.tokens.contains(&token) {
-            message.tokens.push(token);
+        if tokens.len() < TOKENS && !tokens.contains(&token) {
+            tokens.push(token);
         }
     }
+    tokens
 }

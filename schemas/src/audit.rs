@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub struct UnknownField {
     /// The topic that had it, without its prefix.
     pub source: String,
-    /// The LINE account whose record had it.
+    /// The account whose record had it.
     pub account: String,
     /// Where it stands, such as `message.newField`. Masked.
     pub field: String,

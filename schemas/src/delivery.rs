@@ -23,9 +23,9 @@ pub enum DeliveryStatus {
 pub struct Delivery {
     /// The event's identity, as in the outbox record.
     pub identity: String,
-    /// `genesys` or `line`.
+    /// The platform that the message goes to.
     pub destination: String,
-    /// The LINE account of the conversation.
+    /// The channel account of the conversation; its platform is the last field.
     pub account: String,
     /// The person's GUID.
     pub person: String,
@@ -39,7 +39,7 @@ pub struct Delivery {
     pub http_status: Option<i32>,
     /// The platform's id of the message, where its answer gave one.
     pub platform_id: Option<String>,
-    /// The platform's id of the call (`ININ-Correlation-Id`, `X-Line-Request-Id`).
+    /// The platform's id of the call.
     pub correlation_id: Option<String>,
     /// When this happened, ms since 1970 (UTC).
     pub at: i64,
@@ -50,7 +50,10 @@ pub struct Delivery {
     /// When the call that `started` announces will have ended, whatever came of it, ms since 1970 (UTC).
     #[serde(default)]
     pub deadline: Option<i64>,
-    /// Genesys's conversation of the person, where it is known.
+    /// The contact centre's conversation of the person, where it is known.
     #[serde(default)]
     pub conversation_id: Option<String>,
+    /// The platform of the channel account; `None` in records of before it was written.
+    #[serde(default)]
+    pub platform: Option<String>,
 }

@@ -4,12 +4,14 @@
 pub const EVENT_TIME: &str = "naru-event-time";
 /// The platform's id of the event, where it gives one.
 pub const EVENT_ID: &str = "naru-event-id";
-/// The platform's type of the event, such as `message` or `Text`.
+/// The platform's type of the event, such as `message`.
 pub const EVENT_TYPE: &str = "naru-event-type";
 /// `true` where the platform says that it sends this event again.
 pub const REDELIVERY: &str = "naru-redelivery";
-/// The account (LINE) or integration (Genesys) in whose webhook the event came.
+/// The name of the webhook that the event came in: an account, or an integration of the contact centre.
 pub const ACCOUNT: &str = "naru-account";
+/// Outbox: the platform of the channel account; absent in records of before it was written.
+pub const PLATFORM: &str = "naru-platform";
 /// When ingress received the event, in ms since 1970 (UTC).
 pub const RECEIVED: &str = "naru-received";
 /// `true` where the record lay in a spool of ingress while Kafka was away, or was written just after one was drained;

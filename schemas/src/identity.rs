@@ -16,10 +16,10 @@ pub struct IdentityEntry {
 /// Where a person can be reached.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
-    /// `line`.
+    /// The platform of the account.
     pub channel: String,
     /// The account that knows the address: platform ids differ between providers.
     pub account: String,
-    /// The platform's own id of the person, group or room. Never leaves for Genesys.
+    /// The platform's own id of the person, group or room. Never leaves for the contact centre.
     pub address: String,
 }

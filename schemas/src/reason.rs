@@ -29,8 +29,10 @@ pub enum Reason {
     Undecodable,
     /// Dead: no address is known for the person.
     UnknownPerson,
-    /// Dead: the platform refused the message for good.
+    /// Dead: the platform refused the message permanently.
     Refused,
+    /// Dead: the platform says that the person can no longer be reached there.
+    Gone,
     /// Dead: not delivered before the time after which trying again is no longer safe.
     Expired,
     /// Dead: whether the platform took the message cannot be known.
@@ -41,11 +43,13 @@ pub enum Reason {
     Standby,
     /// Filtered: a receipt about a message of ours.
     Receipt,
+    /// Filtered: a customer came or left, which the contact centre has no event for.
+    Session,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Reason; 19] = [
+    pub const ALL: [Reason; 21] = [
         Reason::NotJson,
         Reason::NoEvents,
         Reason::NoConversation,
@@ -60,11 +64,13 @@ impl Reason {
         Reason::Undecodable,
         Reason::UnknownPerson,
         Reason::Refused,
+        Reason::Gone,
         Reason::Expired,
         Reason::InDoubt,
         Reason::EventType,
         Reason::Standby,
         Reason::Receipt,
+        Reason::Session,
     ];
 
     /// The code, in lower-case words joined by `_`.
@@ -85,11 +91,13 @@ impl Reason {
             Reason::Undecodable => "undecodable",
             Reason::UnknownPerson => "unknown_person",
             Reason::Refused => "refused",
+            Reason::Gone => "gone",
             Reason::Expired => "expired",
             Reason::InDoubt => "in_doubt",
             Reason::EventType => "event_type",
             Reason::Standby => "standby",
             Reason::Receipt => "receipt",
+            Reason::Session => "session",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The one table of topics: name, retention, size limit, time stamp.
+//! Topics: their families, names, retention, size limit and time stamp.
 
 /// Partitions of a topic unless configured otherwise. Fixed for life: order and dedupe hang on it.
 pub const DEFAULT_PARTITIONS: i32 = 24;
@@ -9,27 +9,19 @@ pub const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
 /// Largest webhook body that ingress takes, in bytes: what a record may hold, less room for key and headers.
 pub const WEBHOOK_BODY_LIMIT: usize = MAX_MESSAGE_BYTES - 64 * 1024;
 
-/// A topic that Naru reads or writes.
+/// What a topic is for; all topics of a family are alike. In the order of the data path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Topic {
-    /// Raw LINE events, as received.
-    WebhooksLine,
-    /// Raw Genesys outbound messages, as received.
-    WebhooksGenesys,
-    /// Messages on their way to Genesys Cloud.
-    OutboxGenesys,
-    /// Messages on their way to LINE.
-    OutboxLine,
-    /// What became of each message for Genesys Cloud.
-    DeliveriesGenesys,
-    /// What became of each message for LINE.
-    DeliveriesLine,
+pub enum Family {
+    /// Raw events of a source, as received.
+    Webhooks,
+    /// Messages on their way to a destination.
+    Outbox,
+    /// What became of each message for a destination.
+    Deliveries,
     /// Records that could not be processed or delivered, unchanged, with the reason.
     DeadLetters,
-    /// Changelog of the dedupe sets of [`Topic::WebhooksLine`].
-    DedupeLine,
-    /// Changelog of the dedupe sets of [`Topic::WebhooksGenesys`].
-    DedupeGenesys,
+    /// Changelog of the dedupe sets of a source.
+    Dedupe,
     /// Person to address, and alias to person.
     Identity,
     /// What was masked, sealed, by person and token.
@@ -45,6 +37,8 @@ pub enum Topic {
 pub enum Kept {
     /// This many days.
     Days(u32),
+    /// As long as the raw topics are configured to keep them: it is what a replay can bring back.
+    RawDays,
     /// The configured dedupe retention and this many days more.
     DedupeAnd(u32),
     /// The newest record of each key, for ever.
@@ -54,52 +48,114 @@ pub enum Kept {
     CompactedWithin(u32),
 }
 
-/// A row of the topic table.
-#[derive(Debug, Clone, Copy)]
-pub struct Spec {
-    /// Which topic.
-    pub topic: Topic,
-    /// Its name without the prefix.
-    pub name: &'static str,
-    /// How long it keeps its records.
-    pub kept: Kept,
+impl Family {
+    /// How long its topics keep their records.
+    #[must_use]
+    pub fn kept(self) -> Kept {
+        match self {
+            Family::Webhooks => Kept::RawDays,
+            Family::Outbox => Kept::Days(7),
+            Family::Deliveries | Family::DeadLetters | Family::UnknownFields => Kept::Days(30),
+            Family::Dedupe => Kept::DedupeAnd(2),
+            Family::Identity => Kept::Compacted,
+            Family::Vault => Kept::CompactedWithin(1),
+            Family::Reveals => Kept::Days(365),
+        }
+    }
+
     /// Whether the broker stamps records with its own clock (`message.timestamp.type=LogAppendTime`).
-    pub append_time: bool,
+    #[must_use]
+    pub fn append_time(self) -> bool {
+        matches!(self, Family::Webhooks | Family::Dedupe | Family::Reveals)
+    }
+
+    /// Whether it lies in the vault's own cluster, where there is one.
+    #[must_use]
+    pub fn is_vaults(self) -> bool {
+        matches!(self, Family::Vault | Family::Reveals)
+    }
 }
 
-const fn row(topic: Topic, name: &'static str, kept: Kept, append_time: bool) -> Spec {
-    Spec { topic, name, kept, append_time }
+/// A topic that Naru reads or writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Topic {
+    family: Family,
+    name: &'static str,
 }
 
 impl Topic {
-    /// Every topic, in the order of the data path.
-    pub const ALL: [Spec; 13] = [
-        row(Topic::WebhooksLine, "webhooks.line", Kept::Days(7), true),
-        row(Topic::WebhooksGenesys, "webhooks.genesys", Kept::Days(7), true),
-        row(Topic::OutboxGenesys, "outbox.genesys", Kept::Days(7), false),
-        row(Topic::OutboxLine, "outbox.line", Kept::Days(7), false),
-        row(Topic::DeliveriesGenesys, "deliveries.genesys", Kept::Days(30), false),
-        row(Topic::DeliveriesLine, "deliveries.line", Kept::Days(30), false),
-        row(Topic::DeadLetters, "dead-letters", Kept::Days(30), false),
-        row(Topic::DedupeLine, "state.dedupe.line", Kept::DedupeAnd(2), true),
-        row(Topic::DedupeGenesys, "state.dedupe.genesys", Kept::DedupeAnd(2), true),
-        row(Topic::Identity, "state.identity", Kept::Compacted, false),
-        row(Topic::Vault, "state.vault", Kept::CompactedWithin(1), false),
-        row(Topic::Reveals, "audit.reveals", Kept::Days(365), true),
-        row(Topic::UnknownFields, "audit.unknown-fields", Kept::Days(30), false),
-    ];
+    /// Records that could not be processed or delivered.
+    pub const DEAD_LETTERS: Topic = Topic::new(Family::DeadLetters, "dead-letters");
+    /// Person to address, and alias to person.
+    pub const IDENTITY: Topic = Topic::new(Family::Identity, "state.identity");
+    /// What was masked, sealed.
+    pub const VAULT: Topic = Topic::new(Family::Vault, "state.vault");
+    /// Who read what out of the vault.
+    pub const REVEALS: Topic = Topic::new(Family::Reveals, "audit.reveals");
+    /// Fields of webhooks that Naru does not know.
+    pub const UNKNOWN_FIELDS: Topic = Topic::new(Family::UnknownFields, "audit.unknown-fields");
 
-    /// This topic's row of the table.
+    /// The topics that all sources and destinations share.
+    pub const SHARED: [Topic; 5] =
+        [Topic::DEAD_LETTERS, Topic::IDENTITY, Topic::VAULT, Topic::REVEALS, Topic::UNKNOWN_FIELDS];
+
+    /// The topic `name` of a family.
     #[must_use]
-    pub fn spec(self) -> Spec {
-        Self::ALL[self as usize]
+    pub const fn new(family: Family, name: &'static str) -> Self {
+        Self { family, name }
     }
 
-    /// Its name without the prefix, as in the table.
+    /// What it is for.
+    #[must_use]
+    pub fn family(self) -> Family {
+        self.family
+    }
+
+    /// Its name without the prefix.
     #[must_use]
     pub fn name(self) -> &'static str {
-        self.spec().name
+        self.name
     }
+}
+
+/// The topics of a source: a platform that sends webhooks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SourceTopics {
+    /// Its raw events.
+    pub webhooks: Topic,
+    /// The changelog of its dedupe sets.
+    pub dedupe: Topic,
+}
+
+/// The topics of a destination: a platform that messages go to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DestinationTopics {
+    /// What it is to get.
+    pub outbox: Topic,
+    /// What became of that; the same number of partitions.
+    pub deliveries: Topic,
+}
+
+/// The topics of the source with this name.
+#[macro_export]
+macro_rules! source_topics {
+    ($name:literal) => {
+        $crate::SourceTopics {
+            webhooks: $crate::Topic::new($crate::Family::Webhooks, concat!("webhooks.", $name)),
+            dedupe: $crate::Topic::new($crate::Family::Dedupe, concat!("state.dedupe.", $name)),
+        }
+    };
+}
+
+/// The topics of the destination with this name.
+#[macro_export]
+macro_rules! destination_topics {
+    ($name:literal) => {
+        $crate::DestinationTopics {
+            outbox: $crate::Topic::new($crate::Family::Outbox, concat!("outbox.", $name)),
+            deliveries: $crate::Topic::new($crate::Family::Deliveries, concat!("deliveries.", $name)),
+        }
+    };
 }
 
 /// Full topic names under one prefix.
@@ -121,7 +177,7 @@ impl TopicNames {
         self.full(topic.name())
     }
 
-    /// The full name of a topic given by its name in the table.
+    /// The full name of a topic given by its name without the prefix.
     #[must_use]
     pub fn full(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
@@ -133,14 +189,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_indexed_by_the_enum() {
-        for spec in Topic::ALL {
-            assert_eq!(spec.topic.spec().name, spec.name);
-        }
-    }
-
-    #[test]
     fn names_carry_the_prefix() {
-        assert_eq!(TopicNames::new("naru.").of(Topic::WebhooksLine), "naru.webhooks.line");
+        let topics = crate::source_topics!("web");
+        assert_eq!(TopicNames::new("naru.").of(topics.webhooks), "naru.webhooks.web");
+        assert_eq!(topics.dedupe.name(), "state.dedupe.web");
+        assert_eq!(crate::destination_topics!("web").deliveries.name(), "deliveries.web");
     }
 }

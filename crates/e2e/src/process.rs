@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::Method;
+use runtime::config::Environment;
 use standins::Client;
 
 use crate::broker::tail;
@@ -57,6 +58,21 @@ pub struct Settings {
     pub platforms: String,
     /// Calls to Genesys in any 60 s.
     pub calls_per_minute: u32,
+    /// Further sections, such as accounts of other channels.
+    pub more: String,
+}
+
+/// Where a product is and what it talks to, for a configuration of a test's own.
+#[derive(Debug, Clone, Copy)]
+pub struct Places<'a> {
+    /// `host:port` of the brokers.
+    pub brokers: &'a str,
+    /// `http://127.0.0.1:…` of the stand-ins.
+    pub platforms: &'a str,
+    /// The port of the webhooks.
+    pub ingress: u16,
+    /// The folder of its configuration, its logs and its data.
+    pub dir: &'a Path,
 }
 
 /// The account, client and secrets of every test.
@@ -83,23 +99,46 @@ pub struct Product {
     binary: PathBuf,
     dir: tempfile::TempDir,
     ingress: u16,
+    setup: platforms::Setup,
 }
 
 impl Product {
-    /// Writes the configuration.
+    /// Writes the configuration of most tests.
     ///
     /// # Errors
     /// If the folder or the file cannot be written.
     pub fn new(binary: &str, settings: &Settings) -> Outcome<Self> {
+        let Settings { brokers, platforms, .. } = settings;
+        Self::configured(binary, brokers, platforms, |places| settings.text(places))
+    }
+
+    /// Writes a configuration of the test's own.
+    ///
+    /// # Errors
+    /// If the folder or the file cannot be written, or the configuration has mistakes.
+    pub fn configured(
+        binary: &str,
+        brokers: &str,
+        platforms: &str,
+        config: impl FnOnce(&Places<'_>) -> String,
+    ) -> Outcome<Self> {
         let dir = tempfile::Builder::new()
             .prefix("naru-e2e-")
             .tempdir()
             .map_err(|error| format!("no temporary folder: {error}"))?;
         let ingress = free_port();
+        let text = config(&Places { brokers, platforms, ingress, dir: dir.path() });
         let config = dir.path().join("naru.toml");
-        fs::write(&config, text(settings, ingress, dir.path()))
-            .map_err(|error| format!("{}: {error}", config.display()))?;
-        Ok(Self { binary: binary.into(), dir, ingress })
+        let files = Environment { read_file: |path| fs::read_to_string(path), ..Environment::of([]) };
+        let parsed = runtime::config::parse(&text, &files).map_err(|all| all.to_string())?;
+        fs::write(&config, text).map_err(|error| format!("{}: {error}", config.display()))?;
+        Ok(Self { binary: binary.into(), dir, ingress, setup: parsed.platforms })
+    }
+
+    /// The platforms that the configuration uses.
+    #[must_use]
+    pub fn platforms(&self) -> Vec<&'static platforms::Platform> {
+        self.setup.platforms()
     }
 
     /// `http://127.0.0.1:…` of the webhooks.
@@ -168,7 +207,7 @@ impl Product {
         command.extend(self.arguments(&[service.command()]));
         let mut env = vec![
             ("NARU_ADMIN__LISTEN".to_owned(), format!("127.0.0.1:{admin}")),
-            ("NARU_PROCESSORS__INSTANCE_ID".to_owned(), instance.to_owned()),
+            ("NARU_INSTANCE__ID".to_owned(), instance.to_owned()),
         ];
         env.extend(overrides.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let log = self.log_of(instance);
@@ -328,16 +367,19 @@ impl Running {
     }
 }
 
-fn text(settings: &Settings, ingress: u16, dir: &Path) -> String {
-    let Settings { brokers, prefix, partitions, platforms, calls_per_minute } = settings;
-    let data = dir.join("data");
-    let data = data.display();
-    let (line, integration) = (account::LINE, account::INTEGRATION);
-    let (channel_secret, access_token) = (account::CHANNEL_SECRET, account::ACCESS_TOKEN);
-    let (webhook_secret, client_id) = (account::WEBHOOK_SECRET, account::CLIENT_ID);
-    let client_secret = account::CLIENT_SECRET;
-    format!(
-        r#"[kafka]
+impl Settings {
+    /// The configuration file.
+    pub(crate) fn text(&self, places: &Places<'_>) -> String {
+        let Settings { prefix, partitions, calls_per_minute, more, .. } = self;
+        let Places { brokers, platforms, ingress, dir } = places;
+        let data = dir.join("data");
+        let data = data.display();
+        let (line, integration) = (account::LINE, account::INTEGRATION);
+        let (channel_secret, access_token) = (account::CHANNEL_SECRET, account::ACCESS_TOKEN);
+        let (webhook_secret, client_id) = (account::WEBHOOK_SECRET, account::CLIENT_ID);
+        let client_secret = account::CLIENT_SECRET;
+        format!(
+            r#"[kafka]
 brokers = "{brokers}"
 topic_prefix = "{prefix}"
 partitions = {partitions}
@@ -349,9 +391,11 @@ listen = "127.0.0.1:{ingress}"
 [ingress.spool]
 dir = "{data}/spool"
 
+[instance]
+data_dir = "{data}"
+
 [processors]
 group = "{prefix}processors"
-data_dir = "{data}"
 
 [egress]
 group = "{prefix}egress"
@@ -375,6 +419,9 @@ integration = "{integration}"
 webhook_secrets = ["{webhook_secret}"]
 market = "Thailand"
 brand = "Shop"
+
+{more}
 "#
-    )
+        )
+    }
 }

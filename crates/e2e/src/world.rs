@@ -1,6 +1,5 @@
 //! What a test lives in: the stand-ins on a port of their own, and the product set up between them and Kafka.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
@@ -15,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::harness::Stage;
-use crate::process::{Product, Running, Service, Settings, account};
+use crate::process::{Places, Product, Running, Service, Settings, account};
 use crate::{Outcome, switch, wait};
 
 /// Keeps the logs of a failed test in their folder.
@@ -33,6 +32,7 @@ pub struct World {
     pub standins: Standins,
     /// The product between them.
     pub product: Product,
+    platforms: String,
     brokers: String,
     prefix: String,
     server: JoinHandle<()>,
@@ -44,23 +44,68 @@ impl World {
     /// # Errors
     /// If there is no broker, or the topics cannot be made.
     pub async fn new(stage: &mut Stage, name: &str) -> Outcome<Self> {
-        let binary = stage.binary;
-        let brokers = stage.broker()?.bootstrap().to_owned();
+        Self::with(stage, name, |_| String::new(), |_, _| ()).await
+    }
+
+    /// As [`World::new`], with further sections of the configuration. `add` sets up the stand-ins for them, given the URL
+    /// of the webhooks.
+    ///
+    /// # Errors
+    /// If there is no broker, the configuration has mistakes, or the topics cannot be made.
+    pub async fn with(
+        stage: &mut Stage,
+        name: &str,
+        sections: impl FnOnce(&Places<'_>) -> String,
+        add: impl FnOnce(&mut Setup, &str),
+    ) -> Outcome<Self> {
         // The time, because a given cluster may remember an earlier run.
         let prefix = format!("e2e-{}-{name}.", now_ms());
+        let config = |places: &Places<'_>| {
+            let settings = Settings {
+                brokers: places.brokers.to_owned(),
+                prefix: prefix.clone(),
+                partitions: PARTITIONS,
+                platforms: places.platforms.to_owned(),
+                calls_per_minute: CALLS_PER_MINUTE,
+                more: sections(places),
+            };
+            settings.text(places)
+        };
+        let setup = |webhooks: &str| {
+            let mut setup = setup(webhooks);
+            add(&mut setup, webhooks);
+            setup
+        };
+        let world = Self::configured(stage, &prefix, config, setup).await?;
+        world.product.run(&["topics", "create"])?;
+        Ok(world)
+    }
+
+    /// Starts the stand-ins of a test's own accounts, given the URL of the webhooks, beside a configuration of its own,
+    /// and makes no topics. `prefix` is that of the configuration.
+    ///
+    /// # Errors
+    /// If there is no broker, or the configuration has mistakes.
+    pub async fn configured(
+        stage: &mut Stage,
+        prefix: &str,
+        config: impl FnOnce(&Places<'_>) -> String,
+        setup: impl FnOnce(&str) -> Setup,
+    ) -> Outcome<Self> {
+        let binary = stage.binary;
+        let brokers = stage.broker()?.bootstrap().to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(|error| format!("no port: {error}"))?;
         let address = listener.local_addr().map_err(|error| format!("no port: {error}"))?;
-        let settings = Settings {
-            brokers: brokers.clone(),
-            prefix: prefix.clone(),
-            partitions: PARTITIONS,
-            platforms: format!("http://{address}"),
-            calls_per_minute: CALLS_PER_MINUTE,
-        };
-        let product = Product::new(binary, &settings)?;
-        product.run(&["topics", "create"])?;
-        let (standins, server) = serve(listener, address, &product);
-        Ok(Self { standins, product, brokers, prefix, server })
+        let platforms = format!("http://{address}");
+        let product = Product::configured(binary, &brokers, &platforms, config)?;
+        let clock = Clock::new(|| u64::try_from(now_ms()).unwrap_or_default());
+        let standins = Standins::new(setup(&format!("{}/webhooks", product.ingress())), clock);
+        let serving = standins.clone();
+        let server = tokio::spawn(async move {
+            // It serves until the task is aborted; a test that loses it fails by its own waiting.
+            let _ = serving.serve(listener, std::future::pending()).await;
+        });
+        Ok(Self { standins, product, platforms, brokers, prefix: prefix.to_owned(), server })
     }
 
     /// Starts the three services.
@@ -81,6 +126,18 @@ impl World {
     #[must_use]
     pub fn topics(&self) -> TopicNames {
         TopicNames::new(&self.prefix)
+    }
+
+    /// Every topic of this test, of all platforms that its accounts are on.
+    #[must_use]
+    pub fn all_topics(&self) -> Vec<Topic> {
+        platforms::topics(self.product.platforms())
+    }
+
+    /// `http://127.0.0.1:…` of the stand-ins.
+    #[must_use]
+    pub fn platforms(&self) -> &str {
+        &self.platforms
     }
 
     /// `host:port` of the brokers.
@@ -148,7 +205,8 @@ impl World {
         let admin: Result<AdminClient<DefaultClientContext>, _> =
             ClientConfig::new().set("bootstrap.servers", &self.brokers).set("log_level", "0").create();
         if let Ok(admin) = admin {
-            let names: Vec<String> = Topic::ALL.iter().map(|spec| self.topics().of(spec.topic)).collect();
+            let names: Vec<String> =
+                self.all_topics().into_iter().map(|topic| self.topics().of(topic)).collect();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(10)));
             // What cannot be deleted only takes up room: the next run has names of its own.
@@ -159,11 +217,9 @@ impl World {
     }
 }
 
-/// Stand-ins that know the account of the tests.
-fn serve(listener: TcpListener, address: SocketAddr, product: &Product) -> (Standins, JoinHandle<()>) {
-    debug_assert!(address.ip().is_loopback());
-    let webhooks = format!("{}/webhooks", product.ingress());
-    let setup = Setup {
+/// The account of the tests, at both stand-ins.
+fn setup(webhooks: &str) -> Setup {
+    Setup {
         genesys: GenesysSetup {
             clients: vec![OAuthClient {
                 id: account::CLIENT_ID.to_owned(),
@@ -191,13 +247,5 @@ fn serve(listener: TcpListener, address: SocketAddr, product: &Product) -> (Stan
             }],
             ..LineSetup::default()
         },
-    };
-    let clock = Clock::new(|| u64::try_from(now_ms()).unwrap_or_default());
-    let standins = Standins::new(setup, clock);
-    let serving = standins.clone();
-    let server = tokio::spawn(async move {
-        // It serves until the task is aborted; a test that loses it fails by its own waiting.
-        let _ = serving.serve(listener, std::future::pending()).await;
-    });
-    (standins, server)
+    }
 }

@@ -15,7 +15,14 @@ const HEALTH_TIMEOUT: Duration = Duration::from_secs(3);
 #[expect(clippy::print_stdout, reason = "the command's answer")]
 pub(crate) fn config(file: &Path) -> Result<(), Failure> {
     let config = load(file)?;
-    println!("{}: no mistakes; {} LINE accounts", file.display(), config.line.len());
+    let accounts: Vec<String> =
+        config.platforms.accounts.iter().map(|account| account.account.to_string()).collect();
+    println!("{}: no mistakes; {} accounts: {}", file.display(), accounts.len(), accounts.join(", "));
+    for webhook in config.platforms.webhooks.iter().filter(|webhook| webhook.secrets.is_empty()) {
+        let (platform, name) = (webhook.platform.name, &webhook.name);
+        let networks: Vec<String> = webhook.addresses.iter().map(ToString::to_string).collect();
+        println!("{platform}/{name}: webhooks without a signature are taken from {}", networks.join(", "));
+    }
     Ok(())
 }
 

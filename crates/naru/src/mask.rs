@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, Write};
 use std::path::Path;
 
-use processors::{Found, Masker};
+use mask::{Found, Masker};
 use serde::Serialize;
 
 use crate::Failure;

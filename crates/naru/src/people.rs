@@ -27,7 +27,7 @@ struct Remembered {
 }
 
 impl IdentityTable {
-    pub(crate) fn new(table: Table, framing: Framing) -> Self {
+    pub(crate) fn new(table: Table, framing: &Framing) -> Self {
         Self { table, codec: Codec::new(framing), remembered: RefCell::default() }
     }
 
@@ -52,7 +52,7 @@ impl IdentityTable {
         }
     }
 
-    /// What cannot be read counts as absent: the person's own GUID is then used, and her address is written anew.
+    /// What cannot be read counts as absent: the person's own GUID is then used, and their address is written again.
     fn get(&self, guid: &str) -> Option<IdentityEntry> {
         let value = self.table.get(guid.as_bytes()).map_err(|error| error.to_string());
         let entry = value.and_then(|value| {

@@ -4,13 +4,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use egress::address::TableAddresses;
+use mask::Masker;
+use platforms::Platform;
 use runtime::admin::Condition;
-use runtime::config::{self, Config, Environment};
+use runtime::config::{self, Config, SourceSettings};
 use runtime::store::StateStore;
 use runtime::table::Table;
 use runtime::worker::{self, Source, Worker};
 use runtime::{Readiness, Shutdown, admin, metrics, registry};
-use schemas::{Framing, Topic, TopicNames};
+use schemas::{Framing, Framings, Topic, TopicNames};
 use streams::Limits;
 use tokio::net::TcpListener;
 
@@ -24,7 +26,7 @@ pub(crate) const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// What `NARU_LOG` asks for.
 pub(crate) fn log_filter() -> Option<String> {
-    Environment::real().log_filter().map(ToOwned::to_owned)
+    config::real_environment().log_filter().map(ToOwned::to_owned)
 }
 
 /// The same for `naru dev`, where a person reads along: only what is wrong, unless told otherwise.
@@ -73,90 +75,88 @@ pub(crate) async fn run_egress(
     observer: Option<egress::courier::Observer>,
 ) -> Result<(), Failure> {
     let store = open_store(config, "egress")?;
-    let framings = registry::framings(&config.kafka).await.map_err(Failure::failed)?;
+    let framings = framings(config).await?;
     let table = load_identity(config, &store, shutdown, readiness).await?;
-    let addresses = Arc::new(TableAddresses::new(table, framings.of(Topic::Identity)));
-    let surroundings = egress::Surroundings {
+    let addresses = Arc::new(TableAddresses::new(table, &framings.of(Topic::IDENTITY)));
+    let dependencies = egress::Dependencies {
         addresses,
         framings,
         shutdown: shutdown.clone(),
         readiness: readiness.clone(),
         observer,
     };
-    egress::run(config, surroundings).await.map_err(Failure::Failed)
+    egress::run(config, dependencies).await.map_err(Failure::Failed)
 }
 
-/// Loads the tables, then starts the stream threads.
+async fn framings(config: &Config) -> Result<Framings, Failure> {
+    registry::framings(&config.kafka, &config.platforms.platforms()).await.map_err(Failure::failed)
+}
+
+/// Loads the tables, then starts the stream threads: a chain for each platform that is in use.
 pub(crate) async fn start_processors(
     config: &Config,
     shutdown: &Shutdown,
     readiness: &Readiness,
 ) -> Result<Worker, Failure> {
     let store = open_store(config, "processors")?;
-    let framings = registry::framings(&config.kafka).await.map_err(Failure::failed)?;
+    let framings = framings(config).await?;
     let table = load_identity(config, &store, shutdown, readiness).await?;
-    let keeping = open_vault(config, &store, framings.of(Topic::Vault), shutdown, readiness).await?;
-    let settings = processors::Settings {
-        accounts: config.line.iter().map(|(name, account)| account_settings(name, account)).collect(),
-        hold_line_ms: millis(config.processors.hold_line),
-        hold_genesys_ms: millis(config.processors.hold_genesys),
+    let keeping = open_vault(config, &store, framings.of(Topic::VAULT), shutdown, readiness).await?;
+    let masker = Arc::new(crate::mask::masker(config.processors.mask_rules.as_deref())?);
+    let identity = framings.of(Topic::IDENTITY);
+    let chain = |platform: &&'static Platform| {
+        let settings = settings(config, platform, masker.clone(), framings.clone());
+        let (table, identity, keeping) = (table.clone(), identity.clone(), keeping.clone());
+        Source {
+            topic: platform.source.webhooks,
+            changelog: platform.source.dedupe,
+            outputs: processors::outputs(&settings),
+            label: platform.name,
+            chain: Box::new(move || {
+                let people = IdentityTable::new(table.clone(), &identity);
+                processors::chain(&settings, people, Keeper::new(keeping.clone()))
+            }),
+            limits: limits(config),
+        }
+    };
+    let sources: Vec<_> = config.platforms.platforms().iter().map(chain).collect();
+    let (config, shutdown, readiness) = (config.clone(), shutdown.clone(), readiness.clone());
+    let start = move || worker::start(&config, sources, store, &shutdown, &readiness);
+    tokio::task::spawn_blocking(start).await.map_err(Failure::failed)?.map_err(Failure::failed)
+}
+
+fn settings(
+    config: &Config,
+    source: &'static Platform,
+    masker: Arc<Masker>,
+    framings: Framings,
+) -> processors::Settings {
+    let SourceSettings { hold, together } = config.source(source.name);
+    processors::Settings {
+        source,
+        routes: processors::routes(source, &config.platforms),
+        hold_ms: millis(hold),
+        together,
         hold_spooled_ms: millis(config.processors.hold_spooled),
-        masker: Arc::new(crate::mask::masker(config.processors.mask_rules.as_deref())?),
+        masker,
         mask_agent_texts: config.processors.masks_agent_texts,
         keys: config.keys.clone(),
         identity_key: config.identity.key.reveal().as_bytes().to_vec(),
-        framings: processors::Framings {
-            to_genesys: framings.of(Topic::OutboxGenesys),
-            to_line: framings.of(Topic::OutboxLine),
-            identity: framings.of(Topic::Identity),
-            unknown_fields: framings.of(Topic::UnknownFields),
-        },
-    };
-    let limits = Limits {
+        framings,
+    }
+}
+
+fn limits(config: &Config) -> Limits {
+    Limits {
         dedupe_retention: i64::from(config.processors.dedupe_days) * DAY_MS,
         source_retention: i64::from(config.processors.raw_days) * DAY_MS,
         too_old: schemas::Reason::TooOld.code(),
         too_far_in_future: schemas::Reason::TooFarInFuture.code(),
-    };
-    let identity = framings.of(Topic::Identity);
-    let people = move || IdentityTable::new(table.clone(), identity);
-    let (line, genesys) = (settings.clone(), settings);
-    let (line_people, genesys_people) = (people.clone(), people);
-    let sources = vec![
-        Source {
-            topic: Topic::WebhooksLine,
-            changelog: Topic::DedupeLine,
-            label: "line",
-            chain: Box::new(move || {
-                processors::line_to_genesys(&line, line_people(), Keeper::new(keeping.clone()))
-            }),
-            limits,
-        },
-        Source {
-            topic: Topic::WebhooksGenesys,
-            changelog: Topic::DedupeGenesys,
-            label: "genesys",
-            chain: Box::new(move || processors::genesys_to_line(&genesys, genesys_people())),
-            limits,
-        },
-    ];
-    worker::start(config, sources, store, shutdown, readiness).map_err(Failure::failed)
-}
-
-fn account_settings(name: &str, account: &runtime::config::LineAccount) -> processors::Account {
-    let pairs = [("market", &account.market), ("brand", &account.brand)];
-    let attributes = pairs.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)));
-    processors::Account {
-        name: name.into(),
-        genesys: account.genesys.clone(),
-        integration: account.integration.as_str().into(),
-        attributes: Arc::new(attributes.collect()),
     }
 }
 
 fn open_store(config: &Config, service: &str) -> Result<Arc<StateStore>, Failure> {
-    let processors = &config.processors;
-    let store = StateStore::open(&processors.data_dir, &processors.instance_id, service);
+    let store = StateStore::open(&config.instance.data_dir, &config.instance.id, service);
     store.map(Arc::new).map_err(Failure::failed)
 }
 
@@ -169,12 +169,12 @@ async fn open_vault(
     readiness: &Readiness,
 ) -> Result<Option<Keeping>, Failure> {
     let Some(ring) = config.keys.clone().filter(|_| config.vault.keeps) else { return Ok(None) };
-    let topic = TopicNames::new(&config.kafka.topic_prefix).of(Topic::Vault);
+    let topic = TopicNames::new(&config.kafka.topic_prefix).of(Topic::VAULT);
     let kafka = config.vault_kafka();
     let loaded = readiness.condition("vault loaded");
     let table = load_table(kafka, topic.clone(), &loaded, store, shutdown).await?;
-    vault::check_ring(&table, &ring, framing).map_err(Failure::Failed)?;
-    tokio::spawn(vault::expiry::run(table.clone(), kafka.clone(), topic, framing, shutdown.clone()));
+    vault::check_ring(&table, &ring, &framing).map_err(Failure::Failed)?;
+    tokio::spawn(vault::expiry::run(table.clone(), kafka.clone(), topic, framing.clone(), shutdown.clone()));
     let config::Vault { keep_days: days, keep_days_of: days_of, sends_tokens, .. } = config.vault.clone();
     Ok(Some(Keeping { table, ring, framing, days, days_of, sends_tokens }))
 }
@@ -185,7 +185,7 @@ async fn load_identity(
     shutdown: &Shutdown,
     readiness: &Readiness,
 ) -> Result<Table, Failure> {
-    let topic = TopicNames::new(&config.kafka.topic_prefix).of(Topic::Identity);
+    let topic = TopicNames::new(&config.kafka.topic_prefix).of(Topic::IDENTITY);
     let loaded = readiness.condition("identity table loaded");
     load_table(&config.kafka, topic, &loaded, store, shutdown).await
 }

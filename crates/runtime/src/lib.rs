@@ -8,7 +8,6 @@ pub mod keyed;
 pub mod logging;
 pub mod metrics;
 pub mod registry;
-pub mod secret;
 pub mod shutdown;
 pub mod store;
 pub mod table;
@@ -16,7 +15,7 @@ pub mod tls;
 pub mod topics;
 pub mod worker;
 
+pub use ::config::Secret;
 pub use admin::Readiness;
 pub use clock::Clock;
-pub use secret::Secret;
 pub use shutdown::Shutdown;

@@ -203,7 +203,7 @@ table! {
     EGRESS_ALREADY_SENT = Counter "naru_egress_already_sent_total" ["destination"] "Records that an earlier owner had finished, not sent again";
     EGRESS_TOKEN_REQUESTS = Counter "naru_egress_token_requests_total" ["client", "result"] "Requests for an access token";
     EGRESS_TOKEN_FAILING = Gauge "naru_egress_token_failing" ["client"] "1 while no new access token can be had";
-    EGRESS_ACCOUNT_STOPPED = Gauge "naru_egress_account_stopped" ["account"] "1 while LINE refuses the account's access token";
+    EGRESS_ACCOUNT_STOPPED = Gauge "naru_egress_account_stopped" ["account"] "1 while the platform refuses the account's token or signature";
 
     // Every service.
     BUILD_INFO = Gauge "naru_build_info" ["version", "service"] "1, labelled with what runs";

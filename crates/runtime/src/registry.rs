@@ -1,12 +1,12 @@
 //! Registers the Avro schemas with a Confluent-compatible schema registry, where one is configured.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use platforms::Platform;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, StatusCode, redirect};
-use schemas::{Framing, Schema, Topic, TopicNames};
+use schemas::{Framing, Framings, TopicNames, TopicSchemas};
 use serde::{Deserialize, Serialize};
 
 use crate::config;
@@ -28,24 +28,6 @@ const ANSWER_LIMIT: usize = 64 * 1024;
 
 /// Media type of the registry's API.
 const MEDIA_TYPE: &str = "application/vnd.schemaregistry.v1+json";
-
-/// How the values of each topic are framed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Framings(BTreeMap<Topic, u32>);
-
-impl Framings {
-    /// Single-object encoding for every topic: what holds without a registry.
-    #[must_use]
-    pub fn single_object() -> Self {
-        Self::default()
-    }
-
-    /// The framing of a topic's values.
-    #[must_use]
-    pub fn of(&self, topic: Topic) -> Framing {
-        self.0.get(&topic).map_or(Framing::SingleObject, |id| Framing::Confluent(*id))
-    }
-}
 
 /// Why the schemas could not be registered.
 #[derive(Debug)]
@@ -83,19 +65,29 @@ impl fmt::Display for RegistryError {
 
 impl std::error::Error for RegistryError {}
 
-/// Registers every schema under `<topic>-value` and gives the framings; without a registry, at once.
-/// Registering a schema that is there already changes nothing.
+/// Registers the schema of every topic of `platforms`, and of those that all share, and gives the framings; without a
+/// registry, at once. Registering a schema that is there already changes nothing.
+///
+/// What earlier versions of Naru have registered is looked up, so that records with those ids are read.
 ///
 /// # Errors
 /// If the registry does not answer within about a minute, or refuses a schema.
-pub async fn framings(kafka: &config::Kafka) -> Result<Framings, RegistryError> {
+pub async fn framings(
+    kafka: &config::Kafka,
+    platforms: &[&'static Platform],
+) -> Result<Framings, RegistryError> {
     match &kafka.schema_registry_url {
-        Some(url) => register(url, &TopicNames::new(&kafka.topic_prefix), &RETRY_DELAYS).await,
+        Some(url) => register(url, &TopicNames::new(&kafka.topic_prefix), platforms, &RETRY_DELAYS).await,
         None => Ok(Framings::single_object()),
     }
 }
 
-async fn register(url: &str, names: &TopicNames, delays: &[Duration]) -> Result<Framings, RegistryError> {
+async fn register(
+    url: &str,
+    names: &TopicNames,
+    platforms: &[&'static Platform],
+    delays: &[Duration],
+) -> Result<Framings, RegistryError> {
     crate::tls::install_provider();
     // A registry is a neighbour: a proxy of the environment is for the way out.
     let client = Client::builder()
@@ -104,31 +96,71 @@ async fn register(url: &str, names: &TopicNames, delays: &[Duration]) -> Result<
         .no_proxy()
         .build()
         .map_err(|error| RegistryError::Unreachable { subject: String::new(), what: words(error) })?;
-    let mut ids = BTreeMap::new();
-    for schema in Schema::ALL {
-        for topic in schema.topics() {
-            let subject = format!("{}-value", names.of(*topic));
-            let address = format!("{}/subjects/{subject}/versions", url.trim_end_matches('/'));
-            let id = with_retries(&client, &address, &subject, schema, delays).await?;
-            tracing::info!(subject, id, "schema registered");
-            ids.insert(*topic, id);
+    let registry = Registry { client, url: url.trim_end_matches('/').to_owned(), delays };
+    let mut framings = Framings::single_object();
+    for topic in platforms::topics(platforms.iter().copied()) {
+        let Some(TopicSchemas { current, earlier, record }) = topic.schemas() else { continue };
+        let by_topic = format!("{}-value", names.of(topic));
+        let subject =
+            record.map_or_else(|| by_topic.clone(), |record| format!("{}-{record}", names.of(topic)));
+        let id = registry.register(&subject, current).await?;
+        tracing::info!(subject, id, "schema registered");
+        let mut ids = vec![(current, id)];
+        let of_platform = platforms.iter().find(|platform| platform.destination.outbox == topic);
+        let released = of_platform.and_then(|platform| platform.api.released());
+        let released = released.map_or(&[][..], |released| released.schemas);
+        for (subject, schemas) in [(&subject, earlier), (&by_topic, released)] {
+            for schema in schemas {
+                ids.extend(registry.look_up(subject, schema).await?.map(|id| (*schema, id)));
+            }
         }
+        framings = framings.with(topic, Framing::confluent(&ids));
     }
-    Ok(Framings(ids))
+    Ok(framings)
 }
 
+/// A registry, and how patient to be with it.
+struct Registry<'a> {
+    client: Client,
+    url: String,
+    delays: &'a [Duration],
+}
+
+impl Registry<'_> {
+    /// The id of a schema under a subject, which it gets now if it has none (`POST /subjects/{subject}/versions`).
+    async fn register(&self, subject: &str, schema: &'static str) -> Result<u32, RegistryError> {
+        let address = format!("{}/subjects/{subject}/versions", self.url);
+        match with_retries(&self.client, &address, subject, schema, self.delays).await? {
+            Some(id) => Ok(id),
+            None => Err(RegistryError::Refused {
+                subject: subject.to_owned(),
+                status: StatusCode::NOT_FOUND.as_u16(),
+                message: "no such address".to_owned(),
+            }),
+        }
+    }
+
+    /// The id of a schema under a subject, if it has one (`POST /subjects/{subject}`).
+    async fn look_up(&self, subject: &str, schema: &'static str) -> Result<Option<u32>, RegistryError> {
+        let address = format!("{}/subjects/{subject}", self.url);
+        with_retries(&self.client, &address, subject, schema, self.delays).await
+    }
+}
+
+/// The id in the answer; `None` for 404.
 async fn with_retries(
     client: &Client,
     address: &str,
     subject: &str,
-    schema: Schema,
+    schema: &'static str,
     delays: &[Duration],
-) -> Result<u32, RegistryError> {
+) -> Result<Option<u32>, RegistryError> {
     let mut delays = delays.iter();
     loop {
         let what = match call(client, address, schema).await {
+            Ok((StatusCode::NOT_FOUND, _)) => return Ok(None),
             Ok((status, body)) => match read(status, &body) {
-                Answer::Id(id) => return Ok(id),
+                Answer::Id(id) => return Ok(Some(id)),
                 Answer::Refused(message) => {
                     let subject = subject.to_owned();
                     return Err(RegistryError::Refused { subject, status: status.as_u16(), message });
@@ -145,12 +177,16 @@ async fn with_retries(
     }
 }
 
-async fn call(client: &Client, address: &str, schema: Schema) -> reqwest::Result<(StatusCode, Vec<u8>)> {
+async fn call(
+    client: &Client,
+    address: &str,
+    schema: &'static str,
+) -> reqwest::Result<(StatusCode, Vec<u8>)> {
     #[derive(Serialize)]
     struct Body {
         schema: &'static str,
     }
-    let body = serde_json::to_vec(&Body { schema: schema.text() }).expect("a text is serialisable");
+    let body = serde_json::to_vec(&Body { schema }).expect("a text is serialisable");
     let mut response = client.post(address).header(CONTENT_TYPE, MEDIA_TYPE).body(body).send().await?;
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await? {

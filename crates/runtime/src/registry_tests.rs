@@ -49,6 +49,7 @@ impl Registry {
         assert_eq!(request.headers()[CONTENT_TYPE], MEDIA_TYPE);
         let path = request.uri().path().to_owned();
         let body = request.into_body().collect().await.expect("a body").to_bytes();
+        let is_lookup = !path.ends_with("/versions");
         let asked = {
             let mut asked = self.asked.lock().expect("not poisoned");
             asked.push((path, serde_json::from_slice(&body).expect("JSON")));
@@ -57,6 +58,8 @@ impl Registry {
         let next = self.script.lock().expect("not poisoned").pop_front();
         let (status, body) = match next {
             Some((status, body)) => (status, body.to_owned()),
+            // What is looked up is not there, unless the script says otherwise.
+            None if is_lookup => (404, String::new()),
             None => (200, format!("{{\"id\":{asked}}}")),
         };
         let mut response = Response::new(Full::new(Bytes::from(body)));
@@ -73,39 +76,62 @@ fn names() -> TopicNames {
     TopicNames::new("naru.")
 }
 
+/// The contact centre and one channel.
+fn platforms() -> [&'static Platform; 2] {
+    [platforms::contact_centre(), platforms::of_unnamed()]
+}
+
 #[tokio::test]
 async fn every_topic_gets_its_schemas_id() {
     let (registry, url) = Registry::start(&[]).await;
-    let framings = register(&url, &names(), &SOON).await.expect("registers");
+    let framings = register(&url, &names(), &platforms(), &SOON).await.expect("registers");
     let asked = registry.asked();
-    let expected = [
-        (Topic::OutboxGenesys, Schema::ToGenesys),
-        (Topic::OutboxLine, Schema::ToLine),
-        (Topic::DeliveriesGenesys, Schema::Delivery),
-        (Topic::DeliveriesLine, Schema::Delivery),
-        (Topic::Identity, Schema::Identity),
-        (Topic::Vault, Schema::Vault),
-        (Topic::Reveals, Schema::Reveal),
-        (Topic::UnknownFields, Schema::UnknownField),
-    ];
-    assert_eq!(asked.len(), expected.len());
-    for (i, (topic, schema)) in expected.into_iter().enumerate() {
-        assert_eq!(asked[i].0, format!("/subjects/naru.{}-value/versions", topic.name()));
-        assert_eq!(asked[i].1["schema"], schema.text());
-        assert_eq!(framings.of(topic), Framing::Confluent(u32::try_from(i + 1).expect("small")));
+    for topic in platforms::topics(platforms()) {
+        let Some(schemas) = topic.schemas() else {
+            assert_eq!(framings.of(topic), Framing::single_object());
+            continue;
+        };
+        let at = asked.iter().position(|(path, body)| {
+            path.starts_with(&format!("/subjects/naru.{}-", topic.name()))
+                && body["schema"] == schemas.current
+        });
+        let at = at.expect("it was registered");
+        let id = u32::try_from(at + 1).expect("small");
+        assert_eq!(framings.of(topic), Framing::confluent(&[(schemas.current, id)]), "{topic:?}");
     }
-    assert_eq!(framings.of(Topic::WebhooksLine), Framing::SingleObject);
+    let subjects: Vec<&str> = asked.iter().filter_map(|(path, _)| path.strip_suffix("/versions")).collect();
+    assert!(subjects.contains(&"/subjects/naru.deliveries.line-value"), "{subjects:?}");
+    assert!(subjects.contains(&"/subjects/naru.outbox.line-naru.outbox.Outbox"), "{subjects:?}");
+}
+
+#[tokio::test]
+async fn ids_of_what_earlier_versions_registered_are_known() {
+    let centre = platforms::contact_centre();
+    let outbox = centre.destination.outbox;
+    // The outbox's own schema, then two of before under the topic's own subject.
+    let (registry, url) = Registry::start(&[(200, "{\"id\":9}"), (404, ""), (200, "{\"id\":4}")]).await;
+    let framings = register(&url, &names(), &[centre], &SOON).await.expect("registers");
+    let released = centre.api.released().expect("its outbox had a type of its own");
+    let current = outbox.schemas().expect("Avro").current;
+    assert_eq!(framings.of(outbox), Framing::confluent(&[(current, 9), (released.schemas[1], 4)]));
+    assert_eq!(registry.asked()[2].0, "/subjects/naru.outbox.genesys-value");
 }
 
 #[tokio::test]
 async fn what_may_pass_is_tried_again() {
+    let (registry, url) = Registry::start(&[]).await;
+    register(&url, &names(), &platforms(), &SOON).await.expect("registers");
+    let without_faults = registry.asked().len();
+
     let (registry, url) = Registry::start(&[(503, ""), (200, "starting"), (200, "{\"id\":77}")]).await;
-    let framings = register(&url, &names(), &SOON).await.expect("registers");
-    assert_eq!(framings.of(Topic::OutboxGenesys), Framing::Confluent(77));
-    assert_eq!(registry.asked().len(), 10);
+    let framings = register(&url, &names(), &platforms(), &SOON).await.expect("registers");
+    let outbox = platforms::contact_centre().destination.outbox;
+    let current = outbox.schemas().expect("Avro").current;
+    assert_eq!(framings.of(outbox), Framing::confluent(&[(current, 77)]));
+    assert_eq!(registry.asked().len(), without_faults + 2);
 
     let (registry, url) = Registry::start(&[(500, ""), (429, ""), (503, "")]).await;
-    let error = register(&url, &names(), &SOON).await.expect_err("gives up");
+    let error = register(&url, &names(), &platforms(), &SOON).await.expect_err("gives up");
     assert!(matches!(error, RegistryError::Unreachable { .. }), "{error}");
     assert_eq!(registry.asked().len(), 3);
 }
@@ -114,14 +140,14 @@ async fn what_may_pass_is_tried_again() {
 async fn a_refusal_is_final_and_says_why() {
     let answer =
         r#"{"error_code":409,"message":"Schema being registered is incompatible with an earlier schema"}"#;
-    let (registry, url) = Registry::start(&[(200, "{\"id\":1}"), (409, answer)]).await;
-    let error = register(&url, &names(), &SOON).await.expect_err("refused");
+    let (registry, url) = Registry::start(&[(409, answer)]).await;
+    let error = register(&url, &names(), &platforms(), &SOON).await.expect_err("refused");
     assert_eq!(
         error.to_string(),
-        "the schema registry refuses subject naru.outbox.line-value (409): \
+        "the schema registry refuses subject naru.outbox.genesys-naru.outbox.Outbox (409): \
          409: Schema being registered is incompatible with an earlier schema"
     );
-    assert_eq!(registry.asked().len(), 2);
+    assert_eq!(registry.asked().len(), 1);
 }
 
 #[tokio::test]
@@ -129,7 +155,9 @@ async fn nobody_listens() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback is there");
     let address = listener.local_addr().expect("bound");
     drop(listener);
-    let error = register(&format!("http://{address}"), &names(), &SOON).await.expect_err("nobody is there");
+    let error = register(&format!("http://{address}"), &names(), &platforms(), &SOON)
+        .await
+        .expect_err("nobody is there");
     assert!(matches!(error, RegistryError::Unreachable { .. }), "{error}");
     assert!(!error.to_string().contains(&address.to_string()), "{error}");
 }

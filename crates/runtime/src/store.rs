@@ -32,7 +32,7 @@ impl std::fmt::Display for StoreError {
         match self {
             Self::Locked(dir) => write!(
                 f,
-                "the data folder {} is in use by another process; give each instance an instance_id of its own",
+                "the data folder {} is in use by another process; give each instance an instance.id of its own",
                 dir.display()
             ),
             Self::Io(dir, error) => write!(f, "the data folder {} cannot be used: {error}", dir.display()),

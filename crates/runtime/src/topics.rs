@@ -1,4 +1,4 @@
-//! Creates the topics of the table in `schemas`. What exists is checked and never altered: partition counts are
+//! Creates the topics of the platforms in use. What exists is checked and never altered: partition counts are
 //! fixed for life, and a retention that someone has changed is theirs.
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use rdkafka::admin::{
     AdminClient, AdminOptions, NewTopic, OwnedResourceSpecifier, ResourceSpecifier, TopicReplication,
 };
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use schemas::{Kept, MAX_MESSAGE_BYTES, Spec, Topic, TopicNames};
+use schemas::{Kept, MAX_MESSAGE_BYTES, Topic, TopicNames};
 
 use crate::config::{self, Config};
 use crate::kafka::{LogContext, client_config};
@@ -175,30 +175,28 @@ async fn create_in(kafka: &config::Kafka, wanted: Vec<Wanted>) -> Result<Report,
     Ok(Report { topics: topics.collect() })
 }
 
-/// Every topic of the table as the configuration wants it.
+/// Every topic of the platforms in use, and those that all share, as the configuration wants them.
 fn wanted(config: &Config) -> Vec<Wanted> {
     let names = TopicNames::new(&config.kafka.topic_prefix);
-    let row = |spec: &Spec| Wanted {
-        name: names.of(spec.topic),
-        is_vaults: matches!(spec.topic, Topic::Vault | Topic::Reveals),
+    let row = |topic: Topic| Wanted {
+        name: names.of(topic),
+        is_vaults: topic.family().is_vaults(),
         partitions: config.kafka.partitions,
         replicas: config.kafka.replication_factor,
-        settings: settings(spec, config),
+        settings: settings(topic, config),
     };
-    Topic::ALL.iter().map(row).collect()
+    platforms::topics(config.platforms.platforms()).into_iter().map(row).collect()
 }
 
-fn settings(spec: &Spec, config: &Config) -> BTreeMap<&'static str, String> {
-    let days = match spec.kept {
-        // The raw topics are what a replay reads, and the dedupe rules count with how long they reach back.
-        _ if matches!(spec.topic, Topic::WebhooksLine | Topic::WebhooksGenesys) => {
-            Some(config.processors.raw_days)
-        }
+fn settings(topic: Topic, config: &Config) -> BTreeMap<&'static str, String> {
+    let kept = topic.family().kept();
+    let days = match kept {
         Kept::Days(days) => Some(days),
+        Kept::RawDays => Some(config.processors.raw_days),
         Kept::DedupeAnd(days) => Some(config.processors.dedupe_days + days),
         Kept::Compacted | Kept::CompactedWithin(_) => None,
     };
-    let stamp = if spec.append_time { "LogAppendTime" } else { "CreateTime" };
+    let stamp = if topic.family().append_time() { "LogAppendTime" } else { "CreateTime" };
     // Without a second replica an acknowledgement would promise nothing.
     let in_sync = if config.kafka.replication_factor >= SAFE_REPLICAS { "2" } else { "1" };
     let mut settings = BTreeMap::from([
@@ -207,7 +205,7 @@ fn settings(spec: &Spec, config: &Config) -> BTreeMap<&'static str, String> {
         ("message.timestamp.type", stamp.to_owned()),
         ("min.insync.replicas", in_sync.to_owned()),
     ]);
-    if let Kept::CompactedWithin(hours) = spec.kept {
+    if let Kept::CompactedWithin(hours) = kept {
         settings.insert("max.compaction.lag.ms", (u64::from(hours) * MS_AN_HOUR).to_string());
     }
     if let Some(days) = days {

@@ -42,15 +42,15 @@ fn the_table_becomes_settings() {
     assert_eq!(
         lines,
         [
-            "x.webhooks.line 6 3 delete 3 LogAppendTime",
             "x.webhooks.genesys 6 3 delete 3 LogAppendTime",
+            "x.webhooks.line 6 3 delete 3 LogAppendTime",
             "x.outbox.genesys 6 3 delete 7 CreateTime",
             "x.outbox.line 6 3 delete 7 CreateTime",
             "x.deliveries.genesys 6 3 delete 30 CreateTime",
             "x.deliveries.line 6 3 delete 30 CreateTime",
             "x.dead-letters 6 3 delete 30 CreateTime",
-            "x.state.dedupe.line 6 3 delete 12 LogAppendTime",
             "x.state.dedupe.genesys 6 3 delete 12 LogAppendTime",
+            "x.state.dedupe.line 6 3 delete 12 LogAppendTime",
             "x.state.identity 6 3 compact 0 CreateTime",
             "x.state.vault 6 3 compact 0 CreateTime",
             "x.audit.reveals 6 3 delete 365 LogAppendTime",
@@ -103,9 +103,9 @@ fn differences_are_told_one_by_one() {
     assert_eq!(
         report.to_string(),
         "naru.a: created\n\
-         naru.webhooks.line: partitions is 8, configured is 24; left as it is\n\
-         naru.webhooks.line: cleanup.policy is unknown, configured is delete; left as it is\n\
-         naru.webhooks.line: retention.ms is 1000, configured is 604800000; left as it is\n\
+         naru.webhooks.genesys: partitions is 8, configured is 24; left as it is\n\
+         naru.webhooks.genesys: cleanup.policy is unknown, configured is delete; left as it is\n\
+         naru.webhooks.genesys: retention.ms is 1000, configured is 604800000; left as it is\n\
          naru.b: exists\n"
     );
 }

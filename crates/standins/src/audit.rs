@@ -20,7 +20,7 @@ pub struct Message {
     pub message: u32,
     /// Which way it went.
     pub direction: Direction,
-    /// The person's LINE user id.
+    /// The person, by the id that their channel uses.
     pub person: String,
     /// Time of the event, ms since 1970.
     pub event_ms: u64,
@@ -37,7 +37,7 @@ pub struct Arrival {
     pub message: u32,
     /// Which way it went.
     pub direction: Direction,
-    /// Whom the receiving platform took it for: the person's GUID at Genesys, the user id at LINE.
+    /// Whom the receiving platform took it for: the person's GUID at Genesys, the person's own id at a channel.
     pub address: String,
     /// When, ms since 1970.
     pub time: u64,
@@ -48,19 +48,19 @@ impl Arrival {
     #[must_use]
     pub fn at_genesys(entry: &genesys::Received) -> Option<Self> {
         let address = entry.conversation.clone();
-        Some(Self {
-            message: marked(&entry.text)?,
-            direction: Direction::ToGenesys,
-            address,
-            time: entry.time,
-        })
+        Some(Self { message: marked(&entry.text)?, direction: Direction::Inbound, address, time: entry.time })
     }
 
     /// An entry of LINE's ledger; `None` where its text carries no marker.
     #[must_use]
     pub fn at_line(entry: &line::Sent) -> Option<Self> {
         let address = entry.user.clone();
-        Some(Self { message: marked(&entry.text)?, direction: Direction::ToLine, address, time: entry.time })
+        Some(Self {
+            message: marked(&entry.text)?,
+            direction: Direction::Outbound,
+            address,
+            time: entry.time,
+        })
     }
 }
 
@@ -122,17 +122,17 @@ impl fmt::Display for Account {
 /// Both accounts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Audit {
-    /// LINE to Genesys.
-    pub to_genesys: Account,
-    /// Genesys to LINE.
-    pub to_line: Account,
+    /// From people to the contact centre.
+    pub inbound: Account,
+    /// From agents to people's channels.
+    pub outbound: Account,
 }
 
 impl Audit {
     /// Whether both directions are clean.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.to_genesys.is_clean() && self.to_line.is_clean()
+        self.inbound.is_clean() && self.outbound.is_clean()
     }
 }
 
@@ -145,7 +145,7 @@ pub fn audit(sent: &[Message], arrived: &[Arrival], hold_ms: u64) -> Audit {
             arrived.iter().filter(|arrival| arrival.direction == direction).collect();
         account(&sent, &arrived, hold_ms)
     };
-    Audit { to_genesys: one(Direction::ToGenesys), to_line: one(Direction::ToLine) }
+    Audit { inbound: one(Direction::Inbound), outbound: one(Direction::Outbound) }
 }
 
 fn account(sent: &[&Message], arrived: &[&Arrival], hold_ms: u64) -> Account {
@@ -187,7 +187,7 @@ fn account(sent: &[&Message], arrived: &[&Arrival], hold_ms: u64) -> Account {
     account
 }
 
-/// Which address stands for which person at the receiver.
+/// Which address belongs to which person at the receiver.
 #[derive(Default)]
 struct Addresses<'a> {
     of_person: BTreeMap<&'a str, String>,
@@ -195,10 +195,10 @@ struct Addresses<'a> {
 }
 
 impl<'a> Addresses<'a> {
-    /// To LINE the address is the person's own id. To Genesys it is a GUID that only the bridge can make: there one
+    /// At a channel the address is the person's own id. At Genesys it is a GUID that only the bridge can make: there one
     /// person must always have the same, and no other person the same.
     fn fits(&mut self, message: &'a Message, address: &str) -> bool {
-        if message.direction == Direction::ToLine {
+        if message.direction == Direction::Outbound {
             return message.person == address;
         }
         let known = self.of_person.entry(&message.person).or_insert_with(|| address.to_owned());

@@ -1,4 +1,4 @@
-//! `/_standins/…`: the ledgers, figures and faults over HTTP, and a hand on the keyboard of either side.
+//! `/_standins/…`: the ledgers, figures and faults over HTTP, and a way to write by hand on either side.
 
 use hyper::Method;
 use serde::Deserialize;
@@ -8,6 +8,7 @@ use crate::fault::Fault;
 use crate::genesys::AgentMessage;
 use crate::http::{Answer, Call};
 use crate::ids;
+use crate::platform::Platform;
 use crate::server::Standins;
 use crate::webhook::Delivery;
 
@@ -16,7 +17,7 @@ const PREFIX: &str = "/_standins/";
 /// `POST /_standins/genesys/send`: what an agent writes.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct AgentSays {
+struct AgentText {
     /// The person's GUID; whoever wrote last where absent.
     to: Option<String>,
     text: String,
@@ -25,7 +26,7 @@ struct AgentSays {
 /// `POST /_standins/line/send`: what a person writes.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PersonSays {
+struct PersonText {
     /// The first account where absent.
     account: Option<String>,
     /// One that stays the same where absent.
@@ -37,39 +38,53 @@ pub(crate) fn owns(path: &str) -> bool {
     path.starts_with(PREFIX)
 }
 
-/// Answers a call to `/_standins/…`.
+/// Answers a call to `/_standins/{platform}/…`.
 pub(crate) async fn answer(standins: &Standins, call: &Call) -> Answer {
-    let rest = call.path.strip_prefix(PREFIX).unwrap_or_default();
-    let after = || call.param("after").and_then(|n| n.parse().ok()).unwrap_or(0);
-    let (genesys, line) = (standins.genesys(), standins.line());
-    match (rest, &call.method) {
-        ("genesys/received", &Method::GET) => Answer::json(200, &genesys.received().after(after())),
-        ("line/received", &Method::GET) => Answer::json(200, &line.received().after(after())),
-        ("genesys/stats", &Method::GET) => Answer::json(200, &genesys.stats()),
-        ("line/stats", &Method::GET) => Answer::json(200, &line.stats()),
-        ("genesys/faults", &Method::GET) => Answer::json(200, &lock(&genesys.faults).shown()),
-        ("line/faults", &Method::GET) => Answer::json(200, &lock(&line.faults).shown()),
-        ("genesys/faults", &Method::POST) => faults(call, |faults| genesys.set_faults(faults)),
-        ("line/faults", &Method::POST) => faults(call, |faults| line.set_faults(faults)),
-        ("genesys/revoke", &Method::POST) => {
-            genesys.revoke_tokens();
+    let rest = call.path.strip_prefix(PREFIX).and_then(|rest| rest.split_once('/'));
+    let Some((platform, what)) = rest.and_then(|(name, what)| Some((Platform::named(name)?, what))) else {
+        return unknown_path();
+    };
+    match (what, &call.method) {
+        ("received", &Method::GET) => received(standins, platform, call),
+        ("stats", &Method::GET) => stats(standins, platform),
+        ("faults", &Method::GET) => Answer::json(200, &standins.faults(platform).shown()),
+        ("faults", &Method::POST) => set_faults(standins, platform, call),
+        ("send", &Method::POST) => match platform {
+            Platform::Genesys => agent_writes(standins, call).await,
+            Platform::Line => person_writes(standins, call).await,
+        },
+        ("revoke", &Method::POST) if platform == Platform::Genesys => {
+            standins.genesys().revoke_tokens();
             Answer::json(200, &json!({}))
         }
-        ("genesys/send", &Method::POST) => agent_says(standins, call).await,
-        ("line/send", &Method::POST) => person_says(standins, call).await,
-        _ => Answer::json(404, &json!({"message": "no such path at the stand-ins"})),
+        _ => unknown_path(),
     }
 }
 
-fn lock(board: &std::sync::Mutex<crate::fault::Board>) -> std::sync::MutexGuard<'_, crate::fault::Board> {
-    board.lock().expect("no code panics while it holds the faults")
+fn unknown_path() -> Answer {
+    Answer::json(404, &json!({"message": "no such path at the stand-ins"}))
 }
 
-fn faults(call: &Call, set: impl FnOnce(Vec<Fault>)) -> Answer {
+fn received(standins: &Standins, platform: Platform, call: &Call) -> Answer {
+    let after = call.param("after").and_then(|n| n.parse().ok()).unwrap_or(0);
+    match platform {
+        Platform::Genesys => Answer::json(200, &standins.genesys().received().after(after)),
+        Platform::Line => Answer::json(200, &standins.line().received().after(after)),
+    }
+}
+
+fn stats(standins: &Standins, platform: Platform) -> Answer {
+    match platform {
+        Platform::Genesys => Answer::json(200, &standins.genesys().stats()),
+        Platform::Line => Answer::json(200, &standins.line().stats()),
+    }
+}
+
+fn set_faults(standins: &Standins, platform: Platform, call: &Call) -> Answer {
     match serde_json::from_slice::<Vec<Fault>>(&call.body) {
         Ok(faults) => {
             let count = faults.len();
-            set(faults);
+            standins.faults(platform).set(faults);
             Answer::json(200, &json!({"faults": count}))
         }
         Err(error) => misread(&error),
@@ -86,14 +101,14 @@ fn outcome(delivery: &Delivery, id: Option<&str>) -> Answer {
     Answer::json(status, &json!({"id": id, "attempts": delivery.attempts}))
 }
 
-async fn agent_says(standins: &Standins, call: &Call) -> Answer {
-    let said: AgentSays = match serde_json::from_slice(&call.body) {
-        Ok(said) => said,
+async fn agent_writes(standins: &Standins, call: &Call) -> Answer {
+    let written: AgentText = match serde_json::from_slice(&call.body) {
+        Ok(written) => written,
         Err(error) => return misread(&error),
     };
     let genesys = standins.genesys();
-    let outbound = genesys.find_person(said.to.as_deref()).and_then(|(integration, to)| {
-        genesys.compose(&AgentMessage { integration, to, text: said.text, time_ms: None }).ok()
+    let outbound = genesys.find_person(written.to.as_deref()).and_then(|(integration, to)| {
+        genesys.compose(&AgentMessage { integration, to, text: written.text, time_ms: None }).ok()
     });
     match outbound {
         Some(outbound) => outcome(&genesys.deliver(&outbound).await, Some(&outbound.id)),
@@ -103,15 +118,15 @@ async fn agent_says(standins: &Standins, call: &Call) -> Answer {
     }
 }
 
-async fn person_says(standins: &Standins, call: &Call) -> Answer {
-    let said: PersonSays = match serde_json::from_slice(&call.body) {
-        Ok(said) => said,
+async fn person_writes(standins: &Standins, call: &Call) -> Answer {
+    let written: PersonText = match serde_json::from_slice(&call.body) {
+        Ok(written) => written,
         Err(error) => return misread(&error),
     };
     let line = standins.line();
-    let account = said.account.as_deref().or_else(|| line.first_account()).unwrap_or_default();
-    let user = said.user.unwrap_or_else(|| ids::line_user(ids::digest(&["somebody", account])));
-    match line.compose_text(account, &user, &said.text) {
+    let account = written.account.as_deref().or_else(|| line.first_account()).unwrap_or_default();
+    let user = written.user.unwrap_or_else(|| ids::line_user(ids::digest(&["somebody", account])));
+    match line.compose_text(account, &user, &written.text) {
         Some(webhook) => outcome(&line.deliver(&webhook).await, None),
         None => Answer::json(404, &json!({"message": "no such account"})),
     }

@@ -5,11 +5,15 @@ use crate::sign;
 /// A command for a POSIX shell that posts exactly `body` with the signature that belongs to it.
 #[must_use]
 pub fn curl(secret: &str, url: &str, body: &str) -> String {
-    let signature = sign::line(secret, body.as_bytes());
+    post(url, "X-Line-Signature", &sign::line(secret, body.as_bytes()), body)
+}
+
+/// A command that posts exactly `body` with one header beside the content type.
+pub(crate) fn post(url: &str, header: &str, value: &str, body: &str) -> String {
     format!(
-        "curl -sS -i {} \\\n  -H 'Content-Type: application/json' \\\n  -H 'X-Line-Signature: {signature}' \\\n  \
-         --data-binary {}",
+        "curl -sS -i {} \\\n  -H 'Content-Type: application/json' \\\n  -H {} \\\n  --data-binary {}",
         quoted(url),
+        quoted(&format!("{header}: {value}")),
         quoted(body)
     )
 }
@@ -20,11 +24,11 @@ fn quoted(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// What a shell hands to a program of that name, one argument a line.
-    async fn arguments(command: &str) -> Vec<String> {
+    pub(crate) async fn arguments(command: &str) -> Vec<String> {
         let script = format!("curl() {{ for a in \"$@\"; do printf '%s\\0' \"$a\"; done; }}\n{command}");
         let output = tokio::process::Command::new("sh").args(["-c", &script]).output().await.unwrap();
         assert!(output.status.success());

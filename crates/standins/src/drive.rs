@@ -1,4 +1,4 @@
-//! The driver: carries out a plan against a bridge, open loop, and tells what was answered 2xx.
+//! The driver: carries out a plan against a bridge, open loop, and reports what was answered 2xx.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::audit::{Arrival, Message};
+use crate::audit::Message;
 use crate::genesys::{AgentMessage, Outbound};
 use crate::ids::{self, digest};
-use crate::ledger::Ledger;
 use crate::line::text_event;
-use crate::plan::{Direction, Send, marked, user_id};
+use crate::people::{ChannelAccount, People};
+use crate::plan::{Direction, Send, marked};
 use crate::server::Standins;
 use crate::webhook::Delivery;
 
@@ -22,8 +22,6 @@ use crate::webhook::Delivery;
 pub struct DriveSettings {
     /// Seed of the plan: it makes the people's ids.
     pub seed: u64,
-    /// The LINE account to which people write.
-    pub account: String,
     /// Webhooks under way at once; the next ones wait, and are late against the plan.
     pub in_flight: usize,
     /// How long an answer waits for the person's first message to arrive at Genesys, before it is given up.
@@ -35,7 +33,8 @@ pub struct DriveSettings {
 pub struct Report {
     /// Every message that was sent, with the times that bound its acceptance.
     pub messages: Vec<Message>,
-    /// Messages that were never sent: answers whose person was not known in time, or an account that is not there.
+    /// Messages that were never sent: answers whose person was not known in time, or anything where
+    /// there is no account to write to.
     pub never_sent: Vec<u32>,
     /// Tries by status of the answer; 0 for those without one.
     pub tries: BTreeMap<u16, u64>,
@@ -49,6 +48,7 @@ type Known = BTreeMap<u32, (String, String)>;
 struct Run {
     standins: Standins,
     settings: DriveSettings,
+    people: People,
     start_ms: u64,
     permits: Arc<Semaphore>,
     known: watch::Receiver<Known>,
@@ -57,14 +57,18 @@ struct Run {
 
 /// Carries out a plan: people's webhooks at their time, agents' answers at theirs but not before the person is known.
 ///
+/// People are spread over all accounts of all channels that have been set up, in turn. Whoever wrote is answered over
+/// the integration by which the message arrived.
+///
 /// Returns when every sending has its answer or was given up.
 pub async fn drive(standins: &Standins, plan: &[Send], settings: DriveSettings) -> Report {
-    let people: BTreeMap<u32, u32> = plan.iter().map(|send| (send.message, send.person)).collect();
-    let (tell, known) = watch::channel(Known::new());
+    let person_of: BTreeMap<u32, u32> = plan.iter().map(|send| (send.message, send.person)).collect();
+    let (news, known) = watch::channel(Known::new());
     // A set ends its tasks when it is dropped: a run that is cut short leaves none behind.
     let mut follower = JoinSet::new();
-    follower.spawn(follow(standins.clone(), people, tell));
+    follower.spawn(follow(standins.clone(), person_of, news));
     let run = Arc::new(Run {
+        people: People::of(standins, settings.seed),
         standins: standins.clone(),
         start_ms: standins.clock().now_ms(),
         permits: Arc::new(Semaphore::new(settings.in_flight.max(1))),
@@ -75,22 +79,24 @@ pub async fn drive(standins: &Standins, plan: &[Send], settings: DriveSettings) 
     let start = Instant::now();
     let mut tasks = JoinSet::new();
     let mut outcomes = Vec::with_capacity(plan.len());
-    for body in bodies(plan) {
-        sleep_until(start + Duration::from_millis(body[0].at_ms)).await;
-        let (run, sends) = (run.clone(), body.to_vec());
-        if body[0].direction == Direction::ToLine {
-            tasks.spawn(async move {
-                let delivery = run.answer(&sends[0]).await;
-                (sends, delivery)
-            });
-        } else {
-            // The wait for a free place is what bounds the sendings under way.
-            let Ok(permit) = run.permits.clone().acquire_owned().await else { break };
-            tasks.spawn(async move {
-                let delivery = run.events(&sends).await;
-                drop(permit);
-                (sends, delivery)
-            });
+    for due in plan.chunk_by(|_, next| next.with_previous) {
+        sleep_until(start + Duration::from_millis(due[0].at_ms)).await;
+        for sends in run.bodies(due) {
+            let run = run.clone();
+            if sends[0].direction == Direction::Outbound {
+                tasks.spawn(async move {
+                    let delivery = run.answer(&sends[0]).await;
+                    (sends, delivery)
+                });
+            } else {
+                // The wait for a free place is what bounds the sendings under way.
+                let permit = run.permits.clone().acquire_owned().await.expect("nothing closes the permits");
+                tasks.spawn(async move {
+                    let delivery = run.write(&sends).await;
+                    drop(permit);
+                    (sends, delivery)
+                });
+            }
         }
         while let Some(done) = tasks.try_join_next() {
             outcomes.extend(done);
@@ -102,21 +108,18 @@ pub async fn drive(standins: &Standins, plan: &[Send], settings: DriveSettings) 
     report(&run, outcomes, start.elapsed())
 }
 
-/// Cuts a plan into webhook bodies.
-fn bodies(plan: &[Send]) -> impl Iterator<Item = &[Send]> {
-    plan.chunk_by(|_, next| next.with_previous)
-}
-
-/// Notes for every person under which GUID her first message arrived.
-async fn follow(standins: Standins, people: BTreeMap<u32, u32>, tell: watch::Sender<Known>) {
+/// Notes for every person under which GUID their first message arrived.
+async fn follow(standins: Standins, person_of: BTreeMap<u32, u32>, news: watch::Sender<Known>) {
     let ledger = standins.genesys().received();
     let mut seen = 0;
     loop {
         let entries = ledger.beyond(seen).await;
         seen += entries.len();
         for entry in entries {
-            let Some(person) = marked(&entry.text).and_then(|message| people.get(&message)) else { continue };
-            tell.send_if_modified(|known| {
+            let Some(person) = marked(&entry.text).and_then(|message| person_of.get(&message)) else {
+                continue;
+            };
+            news.send_if_modified(|known| {
                 let new = !known.contains_key(person);
                 // The first is kept: should a bridge mix people up later, the answers do not go wrong as well.
                 known.entry(*person).or_insert((entry.integration, entry.conversation));
@@ -127,23 +130,42 @@ async fn follow(standins: Standins, people: BTreeMap<u32, u32>, tell: watch::Sen
 }
 
 impl Run {
-    /// Sends an agent's answer once the person is known; `None` where she is not in time.
+    /// The webhook bodies of what is due together: one for each account.
+    fn bodies(&self, due: &[Send]) -> Vec<Vec<Send>> {
+        let mut bodies: Vec<Vec<Send>> = Vec::new();
+        for send in due {
+            let account = self.people.account_of(send.person);
+            match bodies.iter_mut().find(|body| self.people.account_of(body[0].person) == account) {
+                Some(body) => body.push(send.clone()),
+                None => bodies.push(vec![send.clone()]),
+            }
+        }
+        bodies
+    }
+
+    /// Sends an agent's answer once the person is known; `None` where they are not in time.
     async fn answer(&self, send: &Send) -> Option<Delivery> {
         let outbound = self.outbound(send).await?;
         let _permit = self.permits.acquire().await.ok()?;
         Some(self.standins.genesys().deliver(&outbound).await)
     }
 
-    /// Sends one body of people's events; `None` where there is no such account.
-    async fn events(&self, sends: &[Send]) -> Option<Delivery> {
+    /// Sends one body of people's messages; `None` where there is no account to write to.
+    async fn write(&self, sends: &[Send]) -> Option<Delivery> {
+        match self.people.account_of(sends[0].person)? {
+            ChannelAccount::Line(account) => self.write_on_line(account, sends).await,
+        }
+    }
+
+    async fn write_on_line(&self, account: &str, sends: &[Send]) -> Option<Delivery> {
         let events = sends.iter().map(|send| {
             let (time, bytes) = (self.start_ms + send.event_ms, self.bytes(send));
-            let user = user_id(self.settings.seed, send.person);
+            let user = self.people.id_of(send.person);
             let event =
                 text_event(&user, &send.text, time, &ids::ulid(time, bytes), &ids::line_message(bytes));
             if send.redelivery { crate::line::redelivered(&event) } else { event }
         });
-        let webhook = self.standins.line().compose(&self.settings.account, events.collect())?;
+        let webhook = self.standins.line().compose(account, events.collect())?;
         Some(self.standins.line().deliver(&webhook).await)
     }
 
@@ -188,7 +210,7 @@ fn report(run: &Run, outcomes: Vec<(Vec<Send>, Option<Delivery>)>, took: Duratio
             let message = messages.entry(send.message).or_insert_with(|| Message {
                 message: send.message,
                 direction: send.direction,
-                person: user_id(run.settings.seed, send.person),
+                person: run.people.id_of(send.person),
                 event_ms: run.start_ms + send.event_ms,
                 first_sent_ms,
                 accepted_ms,
@@ -200,40 +222,4 @@ fn report(run: &Run, outcomes: Vec<(Vec<Send>, Option<Delivery>)>, took: Duratio
     report.never_sent.sort_unstable();
     report.messages = messages.into_values().collect();
     report
-}
-
-/// Waits until every accepted message is in its ledger; `false` where that is not so `within` that time.
-pub async fn settled(standins: &Standins, messages: &[Message], within: Duration) -> bool {
-    let deadline = Instant::now() + within;
-    let waits = async {
-        for direction in [Direction::ToGenesys, Direction::ToLine] {
-            let accepted = messages.iter().filter(|m| m.direction == direction && m.accepted_ms.is_some());
-            let mut missing: std::collections::BTreeSet<u32> = accepted.map(|m| m.message).collect();
-            let mut seen = 0;
-            while !missing.is_empty() {
-                let numbers = match direction {
-                    Direction::ToGenesys => numbers(standins.genesys().received(), seen, |e| &e.text).await,
-                    Direction::ToLine => numbers(standins.line().received(), seen, |e| &e.text).await,
-                };
-                seen += numbers.len();
-                for number in numbers.into_iter().flatten() {
-                    missing.remove(&number);
-                }
-            }
-        }
-    };
-    timeout_at(deadline, waits).await.is_ok()
-}
-
-/// Waits for entries beyond those `seen`, and gives the number that each entry's text carries.
-async fn numbers<T: Clone>(ledger: &Ledger<T>, seen: usize, text: fn(&T) -> &str) -> Vec<Option<u32>> {
-    ledger.beyond(seen).await.iter().map(|entry| marked(text(entry))).collect()
-}
-
-/// Both ledgers as the audit reads them; entries without a marker are left out.
-#[must_use]
-pub fn arrivals(standins: &Standins) -> Vec<Arrival> {
-    let genesys = standins.genesys().received().after(0);
-    let line = standins.line().received().after(0);
-    genesys.iter().filter_map(Arrival::at_genesys).chain(line.iter().filter_map(Arrival::at_line)).collect()
 }

@@ -31,6 +31,12 @@ impl<T: Clone> Ledger<T> {
         entries.get(seen..).unwrap_or_default().to_vec()
     }
 
+    /// The latest entry that is so.
+    pub(crate) fn last(&self, is_so: impl Fn(&T) -> bool) -> Option<T> {
+        let entries = self.entries.lock().expect("no code panics while it holds the ledger");
+        entries.iter().rev().find(|entry| is_so(entry)).cloned()
+    }
+
     /// Entries so far.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -69,5 +75,7 @@ mod tests {
         assert_eq!(ledger.after(0), [10, 20]);
         assert_eq!(ledger.after(5), [0; 0]);
         assert_eq!(ledger.len(), 2);
+        assert_eq!(ledger.last(|entry| *entry < 30), Some(20));
+        assert_eq!(ledger.last(|entry| *entry > 30), None);
     }
 }

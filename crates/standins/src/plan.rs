@@ -1,4 +1,4 @@
-//! Demo traffic as data: who says what and when, what comes twice and what comes in the wrong order.
+//! Demo traffic as data: who writes what and when, what comes twice and what comes in the wrong order.
 
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ const SWAP_MS: (u64, u64) = (50, 1_200);
 /// Redelivered messages come this long after the first time.
 const REDELIVERY_MS: (u64, u64) = (100, 3_000);
 
-/// What people say: short lines as contact centres in Asia get them.
+/// What people write: short lines as contact centres in Asia get them.
 const CUSTOMER: [&str; 14] = [
     "สวัสดีค่ะ สอบถามสถานะการจัดส่งหน่อยค่ะ",
     "ขอเปลี่ยนที่อยู่จัดส่งได้ไหมครับ 🙏",
@@ -45,10 +45,10 @@ const AGENT: [&str; 10] = [
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
-    /// A person on LINE writes to the agent.
-    ToGenesys,
-    /// The agent answers.
-    ToLine,
+    /// A person writes: to the contact centre.
+    Inbound,
+    /// An agent answers: to the person's channel.
+    Outbound,
 }
 
 /// What the traffic is like.
@@ -68,9 +68,10 @@ pub struct PlanSettings {
     pub redelivered: f64,
     /// Share that is sent after its successor in the same conversation, by at most 1.2 s.
     pub swapped: f64,
-    /// Share of LINE's events that travel in one body with the event before.
+    /// Share of people's messages that travel in one body with the message before, where their channel allows it
+    /// and both are for one account.
     pub batched: f64,
-    /// From a person's first message until she is answered, ms: what a crossing takes.
+    /// From a person's first message until they are answered, ms: what a crossing takes.
     pub first_answer_ms: u64,
 }
 
@@ -107,7 +108,7 @@ pub struct Send {
     pub text: String,
     /// It was sent before.
     pub redelivery: bool,
-    /// It travels in one body with the sending before it in the plan.
+    /// It travels with the sending before it in the plan: in one body, if that is possible.
     pub with_previous: bool,
 }
 
@@ -205,10 +206,10 @@ fn first_times(settings: &PlanSettings, people: u32, dice: &mut Dice) -> Vec<Sen
                 first_wrote[person as usize].is_some_and(|wrote| wrote + settings.first_answer_ms <= at);
             let answers = dice.hits(settings.answers) && known;
             let (direction, words) = if answers {
-                (Direction::ToLine, dice.pick(&AGENT))
+                (Direction::Outbound, dice.pick(&AGENT))
             } else {
                 first_wrote[person as usize].get_or_insert(at);
-                (Direction::ToGenesys, dice.pick(&CUSTOMER))
+                (Direction::Inbound, dice.pick(&CUSTOMER))
             };
             let last = last_event.entry((person, direction)).or_insert(0);
             let event_ms = at.max(*last + 1);
@@ -223,7 +224,7 @@ fn first_times(settings: &PlanSettings, people: u32, dice: &mut Dice) -> Vec<Sen
 /// Sends a share of the messages after their successors.
 fn swap(settings: &PlanSettings, people: u32, dice: &mut Dice, sends: &mut [Send]) {
     for person in 0..people {
-        for direction in [Direction::ToGenesys, Direction::ToLine] {
+        for direction in [Direction::Inbound, Direction::Outbound] {
             let lane: Vec<usize> = (0..sends.len())
                 .filter(|at| sends[*at].person == person && sends[*at].direction == direction)
                 .collect();
@@ -240,14 +241,14 @@ fn swap(settings: &PlanSettings, people: u32, dice: &mut Dice, sends: &mut [Send
     }
 }
 
-/// Puts a share of LINE's events into the body of the event before, which then waits for nothing.
+/// Lets a share of people's messages travel with the message before, which then waits for nothing.
 fn batch(settings: &PlanSettings, dice: &mut Dice, sends: &mut [Send]) {
     for at in 1..sends.len() {
         let (before, this) = (&sends[at - 1], &sends[at]);
-        let line = before.direction == Direction::ToGenesys && this.direction == Direction::ToGenesys;
+        let inbound = before.direction == Direction::Inbound && this.direction == Direction::Inbound;
         // A body is either a redelivery or not, and nothing may travel before it happened by much.
         let alike = !before.redelivery && !this.redelivery && this.at_ms - before.at_ms < 100;
-        if line && alike && dice.hits(settings.batched) {
+        if inbound && alike && dice.hits(settings.batched) {
             sends[at].with_previous = true;
             sends[at].at_ms = sends[at - 1].at_ms;
         }
@@ -282,8 +283,8 @@ mod tests {
             let first = sends.iter().find(|s| s.message == send.message && !s.redelivery).unwrap();
             assert!(first.at_ms < send.at_ms && first.event_ms == send.event_ms && first.text == send.text);
         }
-        let to_line = sends.iter().filter(|s| s.direction == Direction::ToLine && !s.redelivery).count();
-        assert!((500..900).contains(&to_line), "{to_line} answers");
+        let outbound = sends.iter().filter(|s| s.direction == Direction::Outbound && !s.redelivery).count();
+        assert!((500..900).contains(&outbound), "{outbound} answers");
         let batched = sends.iter().filter(|s| s.with_previous).count();
         assert!(batched > 30, "{batched} in one body with another");
     }
@@ -313,7 +314,7 @@ mod tests {
         let mut first: BTreeMap<u32, u64> = BTreeMap::new();
         for send in demo() {
             let wrote = *first.entry(send.person).or_insert(send.at_ms);
-            if send.direction == Direction::ToLine {
+            if send.direction == Direction::Outbound {
                 assert!(send.at_ms >= wrote + 3_900, "{send:?}");
             }
         }

@@ -1,4 +1,4 @@
-//! One server for both stand-ins: on a listener of its own, or mounted inside another server.
+//! One server for all stand-ins: on a listener of its own, or mounted inside another server.
 
 use std::fmt;
 use std::io;
@@ -18,9 +18,11 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::control;
 use crate::fault::Drawn;
-use crate::genesys::{Genesys, GenesysSetup};
+use crate::genesys::Genesys;
 use crate::http::{Answer, Call};
-use crate::line::{Line, LineSetup};
+use crate::line::Line;
+use crate::platform::Platform;
+use crate::setup::Setup;
 
 /// How long an accept error (no file descriptors left) pauses the listener.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -28,16 +30,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long the calls under way have to finish after the shutdown; a fault may hold one for longer.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Both platforms' setups.
-#[derive(Debug, Clone, Default)]
-pub struct Setup {
-    /// Genesys Cloud.
-    pub genesys: GenesysSetup,
-    /// LINE.
-    pub line: LineSetup,
-}
-
-/// Both stand-ins. Cloning gives another handle to the same ones.
+/// All stand-ins. Cloning gives another handle to the same ones.
 #[derive(Clone)]
 pub struct Standins(Arc<Inner>);
 
@@ -73,7 +66,7 @@ impl fmt::Display for Severed {
 impl std::error::Error for Severed {}
 
 impl Standins {
-    /// Both stand-ins, with nothing received yet.
+    /// The stand-ins of a setup, with nothing received yet.
     #[must_use]
     pub fn new(setup: Setup, clock: Clock) -> Self {
         Self(Arc::new(Inner {
@@ -104,7 +97,7 @@ impl Standins {
     /// Whether the path belongs to the stand-ins: `/_standins/…`, or a call of a platform.
     #[must_use]
     pub fn owns(path: &str) -> bool {
-        control::owns(path) || Genesys::owns(path) || Line::owns(path)
+        control::owns(path) || Platform::of_path(path).is_some()
     }
 
     /// Answers a request; `None` where the path is not the stand-ins'.
@@ -126,28 +119,25 @@ impl Standins {
         if control::owns(&call.path) {
             return Some(control::answer(&self, &call).await);
         }
-        let genesys = Genesys::owns(&call.path);
-        let board = if genesys { &self.genesys().faults } else { &self.line().faults };
-        let drawn = board.lock().expect("no code panics while it holds the faults").draw(&call.path);
+        let platform = Platform::of_path(&call.path)?;
+        let drawn = self.faults(platform).draw(&call.path);
         let Drawn { delay_before_ms, delay_after_ms, status, reset_before, reset_after } = drawn;
         pause(delay_before_ms).await;
         if reset_before {
             return None;
         }
-        let answer = match (status, genesys) {
-            (Some((status, retry_after, message)), true) => self.genesys().fail(status, retry_after, message),
-            (Some((status, retry_after, message)), false) => self.line().fail(status, retry_after, message),
-            (None, true) => self.genesys().answer(&call),
-            (None, false) => self.line().answer(&call),
+        let answer = match status {
+            Some((status, retry_after, message)) => self.fail(platform, status, retry_after, message),
+            None => self.answer(platform, &call),
         };
         pause(delay_after_ms).await;
-        if reset_after && genesys && answer.status < 300 {
+        if reset_after && platform == Platform::Genesys && answer.status < 300 {
             self.genesys().unanswered(&call);
         }
         (!reset_after).then_some(answer)
     }
 
-    /// Serves both stand-ins until `shutdown` is ready; calls under way then have two seconds to finish.
+    /// Serves all stand-ins until `shutdown` is ready; calls under way then have two seconds to finish.
     ///
     /// # Errors
     /// None while it runs; the result is there for the listener's address.

@@ -41,6 +41,7 @@ pub struct Chain<M> {
     pub(crate) filter: Filter<M>,
     pub(crate) key: Key<M>,
     pub(crate) hold: Millis,
+    pub(crate) together: bool,
     pub(crate) detour: Option<Detour>,
     pub(crate) place: Place<M>,
     pub(crate) prepare: Option<Prepare<M>>,
@@ -58,6 +59,7 @@ impl<M> Chain<M> {
             filter: Box::new(|_| None),
             key: Box::new(|_| 0),
             hold: 0,
+            together: false,
             detour: None,
             place: None,
             prepare: None,
@@ -72,6 +74,7 @@ pub struct ChainBuilder<M> {
     filter: Filter<M>,
     key: Key<M>,
     hold: Millis,
+    together: bool,
     detour: Option<Detour>,
     place: Option<Place<M>>,
     prepare: Option<Prepare<M>>,
@@ -101,8 +104,17 @@ impl<M> ChainBuilder<M> {
         self
     }
 
+    /// Lets a conversation's burst leave in one go: what is due waits while another record of its conversation is held
+    /// that is not. It waits one hold more at most: then all of the conversation that is due leaves, and the rest begins
+    /// the next burst. A late record still leaves at once.
+    #[must_use]
+    pub fn together(mut self, together: bool) -> Self {
+        self.together = together;
+        self
+    }
+
     /// Holds for `hold` ms, if that is longer, every record that `took` a detour (it lay in a spool), every other
-    /// record of the partition that is appended no later than `hold` ms after one, and whatever is still held when the
+    /// record of the partition that is appended no later than `hold` ms after one, and whatever is not yet due when the
     /// first of them is read: those who drain their spools do so each at its own pace.
     #[must_use]
     pub fn detour(mut self, hold: Millis, took: impl Fn(&Record<'_>) -> bool + Send + 'static) -> Self {
@@ -139,6 +151,7 @@ impl<M> ChainBuilder<M> {
             filter: self.filter,
             key: self.key,
             hold: self.hold,
+            together: self.together,
             detour: self.detour,
             place: self.place.expect("a chain says where a message belongs: .reorder(…)"),
             prepare: self.prepare,

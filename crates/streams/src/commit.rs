@@ -9,7 +9,7 @@ pub struct Counts {
     pub released: u64,
     /// Of the released: those that came too late to stand in order.
     pub late: u64,
-    /// Of the released: those that left before their hold was over, since the buffers were full.
+    /// Of the released: those that left before their hold, or their burst, was over, since the buffers were full.
     pub hold_cut: u64,
     /// Duplicates of another record.
     pub duplicate: u64,

@@ -6,6 +6,7 @@
 //! Along the data path: [`Record`] → [`Chain`] (parse, filter) → [`DedupeSet`] → `reorder` → [`Chain`] (identify,
 //! map) → [`Effects`], with [`Task`] holding them together and [`changelog`] carrying the set across crashes.
 
+mod burst;
 mod chain;
 pub mod changelog;
 mod commit;

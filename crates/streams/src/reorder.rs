@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
+use crate::burst::Bursts;
 use crate::dedupe::KeyMap;
 use crate::{AppendTime, EventTime, Millis, Minute, Offset, TaskTime};
 
@@ -35,13 +36,15 @@ pub(crate) struct Held<M> {
     pub(crate) message: M,
 }
 
-/// When a record leaves, and where it then is. Ordered by due time, then offset.
+/// When a record is due, and where it then is. Ordered by due time, then offset.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Due {
     due: i64,
     offset: Offset,
     sort: SortKey,
     conversation: u128,
+    /// How long it then waits for others at most, in ms.
+    hold: Millis,
 }
 
 /// The buffer of one task.
@@ -49,16 +52,19 @@ pub(crate) struct Reorder<M> {
     /// Held messages by conversation, sorted.
     held: KeyMap<VecDeque<Held<M>>>,
     due: BinaryHeap<Reverse<Due>>,
+    /// Where a conversation's burst leaves in one go.
+    bursts: Option<Bursts>,
     frontier: Frontier,
     bytes: usize,
     count: usize,
 }
 
 impl<M> Reorder<M> {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(together: bool) -> Self {
         Self {
             held: KeyMap::default(),
             due: BinaryHeap::new(),
+            bursts: together.then(Bursts::default),
             frontier: Frontier::default(),
             bytes: 0,
             count: 0,
@@ -81,6 +87,7 @@ impl<M> Reorder<M> {
             offset: held.sort.offset,
             sort: held.sort,
             conversation,
+            hold: held.due - held.append_time.0,
         }));
         let queue = self.held.entry(conversation).or_default();
         let place = queue.partition_point(|other| other.sort < held.sort);
@@ -92,16 +99,22 @@ impl<M> Reorder<M> {
         self.frontier.pass(conversation, Left { sort, due }, now);
     }
 
-    /// Lets nothing that is held leave before `until`.
-    pub(crate) fn postpone(&mut self, until: i64) {
+    /// Lets nothing that is held be due before `until`, nor what then waits for others wait longer than `long`. What is
+    /// due already, and waits, stays so: otherwise it could be put off again and again.
+    pub(crate) fn postpone(&mut self, until: i64, long: Millis) {
         let held = std::mem::take(&mut self.due).into_iter();
-        let later = |Reverse(due): Reverse<Due>| Reverse(Due { due: due.due.max(until), ..due });
+        let later = |Reverse(due): Reverse<Due>| {
+            Reverse(if due.due < until { Due { due: until, hold: long, ..due } } else { due })
+        };
         self.due = held.map(later).collect();
     }
 
     /// Takes out the record that is due the longest, with all of its conversation that sort before it, if any is due
-    /// at `now`. They come in order, with their conversation.
+    /// at `now`; or the burst that leaves next, if it does by then. They come in order, with their conversation.
     pub(crate) fn pop_due(&mut self, now: TaskTime) -> Option<(u128, VecDeque<Held<M>>)> {
+        if self.bursts.is_some() {
+            return self.pop_burst(now);
+        }
         while self.due.peek().is_some_and(|Reverse(next)| next.due <= now.0) {
             let Reverse(next) = self.due.pop().expect("peeked");
             let Some(queue) = self.held.get_mut(&next.conversation) else { continue };
@@ -111,16 +124,49 @@ impl<M> Reorder<M> {
             } else {
                 queue.drain(..=index).collect()
             };
-            // By its own due time, which a restart knows too.
-            let due = released.back().expect("at least the one that was due").due;
-            for held in &released {
-                self.bytes -= held.bytes;
-                self.count -= 1;
-            }
-            self.passed(next.conversation, next.sort, due, now);
+            self.left(next.conversation, &released, now);
             return Some((next.conversation, released));
         }
         None
+    }
+
+    fn pop_burst(&mut self, now: TaskTime) -> Option<(u128, VecDeque<Held<M>>)> {
+        let bursts = self.bursts.as_mut()?;
+        let (conversation, last) = loop {
+            let next = self.due.peek().map(|Reverse(next)| next.due).filter(|due| *due <= now.0);
+            // What is due at the time of a bound leaves with it.
+            if let Some(burst) = bursts.pop_bound(next.unwrap_or(now.0.saturating_add(1))) {
+                break burst;
+            }
+            next?;
+            let Reverse(Due { due, sort, conversation, hold, .. }) = self.due.pop().expect("peeked");
+            let Some(queue) = self.held.get(&conversation) else { continue };
+            if queue.binary_search_by_key(&sort, |held| held.sort).is_ok()
+                && let Some(last) = bursts.due(conversation, sort, due + hold, queue.len())
+            {
+                break (conversation, last);
+            }
+        };
+        let queue = self.held.get_mut(&conversation).expect("what is due is held until its burst leaves");
+        let end = queue.partition_point(|held| held.sort <= last);
+        let released = if end == queue.len() {
+            self.held.remove(&conversation).expect("found above")
+        } else {
+            queue.drain(..end).collect()
+        };
+        self.left(conversation, &released, now);
+        Some((conversation, released))
+    }
+
+    /// Notes that messages have left, in order: at least one, the last of which was due.
+    fn left(&mut self, conversation: u128, released: &VecDeque<Held<M>>, now: TaskTime) {
+        for held in released {
+            self.bytes -= held.bytes;
+            self.count -= 1;
+        }
+        // By its own due time, which a restart knows too.
+        let Held { sort, due, .. } = released.back().expect("at least the one that was due");
+        self.passed(conversation, *sort, *due, now);
     }
 
     /// What is held of a conversation, in order.
@@ -128,15 +174,17 @@ impl<M> Reorder<M> {
         self.held.get(&conversation).into_iter().flatten()
     }
 
-    /// Task time at which the next held record is due.
+    /// Task time at which the next held record is due, or a burst reaches its bound.
     pub(crate) fn next_due(&mut self) -> Option<i64> {
+        let bound = self.bursts.as_mut().and_then(Bursts::next_bound);
         while let Some(Reverse(next)) = self.due.peek() {
             let queue = self.held.get(&next.conversation);
             if queue.is_some_and(|queue| queue.binary_search_by_key(&next.sort, |held| held.sort).is_ok()) {
-                return Some(next.due);
+                return Some(bound.map_or(next.due, |bound| bound.min(next.due)));
             }
             self.due.pop();
         }
+        // Of a burst that waits at least one record is not due.
         None
     }
 

@@ -51,6 +51,8 @@ pub struct Task<M, B> {
     last_append: AppendTime,
     /// Append time up to which records are held longer, since one before them took a detour.
     detour_until: i64,
+    /// How long a record waits at most, in holds.
+    longest_wait: i64,
     /// Keys of records that are held, or released but not committed.
     pending: KeyMap<Offset>,
     effects: Effects,
@@ -69,10 +71,12 @@ impl<M, B: Blocks> Task<M, B> {
         counts: Counts,
     ) -> Self {
         Self {
+            // A record may wait for its hold, and `together` as long again.
+            longest_wait: if chain.together { 2 } else { 1 },
+            reorder: Reorder::new(chain.together),
             chain,
             limits,
             dedupe,
-            reorder: Reorder::new(),
             window: Window::default(),
             time: TaskTime(i64::MIN),
             position,
@@ -160,16 +164,22 @@ impl<M, B: Blocks> Task<M, B> {
                 self.release(held, 0);
             }
         }
-        self.window.slide(self.time, self.chain.hold);
+        self.window.slide(self.time, self.longest_wait * self.chain.hold);
     }
 
-    /// Frees memory at the hold bound: moves time to the oldest held record's due time. Says whether any was held.
+    /// Frees memory at the hold bound: moves time to where the next held record leaves, or the next burst. Says whether
+    /// any was held.
     pub fn cut_hold(&mut self) -> bool {
-        let Some(due) = self.reorder.next_due() else { return false };
+        let held = self.reorder.len();
         self.cutting = true;
-        self.advance(TaskTime(due));
+        // A record that is due may yet wait for others of its burst: each turn one more is due, so this ends.
+        while self.reorder.len() == held
+            && let Some(due) = self.reorder.next_due()
+        {
+            self.advance(TaskTime(due));
+        }
         self.cutting = false;
-        true
+        self.reorder.len() < held
     }
 
     /// Takes what must be written with the next commit.
@@ -251,14 +261,18 @@ impl<M, B: Blocks> Task<M, B> {
         let long = detour.hold.max(self.chain.hold);
         if (detour.took)(record) {
             if self.detour_until < record.append_time.0 {
-                self.reorder.postpone(record.append_time.0 + long);
+                self.reorder.postpone(record.append_time.0 + long, long);
             }
             self.detour_until = self.detour_until.max(record.append_time.0 + long);
-            // After a restart this record must tell the same to all that are then read: the last of those whom it
-            // makes wait is appended one hold after it, and leaves another hold later.
-            self.window.keep(record.offset, record.append_time.0 + 2 * long);
+            // After a restart this record must say the same to all that are then read, as long as one of them is held.
+            // For their marks it is known until the last of them, appended one hold after it, may have left in any run.
+            self.window.keep(record.offset, record.append_time.0 + (1 + self.longest_wait) * long);
         }
-        if record.append_time.0 <= self.detour_until { long } else { self.chain.hold }
+        if record.append_time.0 > self.detour_until {
+            return self.chain.hold;
+        }
+        self.window.longer(record.offset);
+        long
     }
 
     fn accept(&mut self, conversation: u128, held: Held<M>) {

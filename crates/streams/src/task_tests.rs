@@ -6,6 +6,9 @@
 use super::*;
 use crate::{ChainBuilder, MemoryBlocks, Output, Placed, ReceiptTime};
 
+#[path = "together_tests.rs"]
+mod together;
+
 const HOLD: Millis = 2_000;
 const DETOUR_HOLD: Millis = 15_000;
 
@@ -58,7 +61,11 @@ fn ordered() -> ChainBuilder<Message> {
 }
 
 fn chain() -> Chain<Message> {
-    ordered().detour(DETOUR_HOLD, |record| record.header("detour") == Some("true")).map(map)
+    detoured(ordered()).map(map)
+}
+
+fn detoured(chain: ChainBuilder<Message>) -> ChainBuilder<Message> {
+    chain.detour(DETOUR_HOLD, |record| record.header("detour") == Some("true"))
 }
 
 const LIMITS: Limits = Limits {
@@ -75,8 +82,12 @@ fn new_task() -> TestTask {
 }
 
 fn resume(blocks: MemoryBlocks, position: Position, counts: Counts) -> TestTask {
+    resume_with(chain(), blocks, position, counts)
+}
+
+fn resume_with(chain: Chain<Message>, blocks: MemoryBlocks, position: Position, counts: Counts) -> TestTask {
     let (set, _) = DedupeSet::open(blocks).unwrap();
-    Task::new(chain(), LIMITS, set, position, counts)
+    Task::new(chain, LIMITS, set, position, counts)
 }
 
 fn read(task: &mut TestTask, offset: i64, append: i64, text: &str) {
@@ -104,7 +115,10 @@ fn left(task: &mut TestTask) -> String {
 
 /// Runs a timeline from offset 0 and checks every `|` line.
 fn check(timeline: &str) -> TestTask {
-    let mut task = new_task();
+    check_with(new_task(), timeline)
+}
+
+fn check_with(mut task: TestTask, timeline: &str) -> TestTask {
     let mut offset = 0;
     for line in timeline.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let (time, rest) = line.split_once(' ').unwrap();

@@ -1,20 +1,21 @@
-//! Doubts at Genesys, which does not drop what it already has: it is asked before anything is sent again.
+//! Unknown outcomes at Genesys, which does not drop what it already has: it is asked before anything is sent again.
 
 use std::time::Duration;
 
-use egress::outbox::Destination;
 use runtime::config::{Config, InDoubt};
 use schemas::{Delivery, DeliveryStatus, Reason};
 use standins::{Fault, Kind};
 
-use crate::rig::{DEADLINE, INTEGRATION, Platforms, Rig, config, platforms, rig, rig_after, settings, until};
+use crate::rig::{
+    DEADLINE, GENESYS, INTEGRATION, Platforms, Rig, config, platforms, rig, rig_after, settings, until,
+};
 
 const INBOUND: &str = "/inbound/open/message";
 
 async fn start() -> (Platforms, Rig) {
     let platforms = platforms(|_| {}).await;
     let config = config(platforms.address);
-    let rig = rig(Destination::Genesys, &config, settings(&config));
+    let rig = rig(GENESYS, &config, settings(&config));
     (platforms, rig)
 }
 
@@ -23,7 +24,7 @@ fn texts(platforms: &Platforms) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_cut_after_the_work_is_settled_by_asking() {
+async fn a_reset_after_the_work_is_settled_by_asking() {
     let (platforms, mut rig) = start().await;
     rig.put_genesys("p", "1");
     rig.finished(1).await;
@@ -39,7 +40,7 @@ async fn a_cut_after_the_work_is_settled_by_asking() {
 }
 
 #[tokio::test]
-async fn a_cut_before_the_work_is_sent_again_after_two_times_absent() {
+async fn a_reset_before_the_work_is_sent_again_after_two_times_absent() {
     let (platforms, mut rig) = start().await;
     rig.put_genesys("p", "1");
     rig.finished(1).await;
@@ -50,7 +51,10 @@ async fn a_cut_before_the_work_is_sent_again_after_two_times_absent() {
     assert_eq!(texts(&platforms), ["1", "2"]);
     assert_eq!(finals[1].attempt, 2);
     let calls = platforms.standins.genesys().stats().calls - before;
-    assert_eq!(calls, 5, "two questions of two calls each, and the second try; the cut call is not counted");
+    assert_eq!(
+        calls, 5,
+        "two questions of two calls each, and the second try; the call that was reset is not counted"
+    );
 }
 
 #[tokio::test]
@@ -58,7 +62,7 @@ async fn a_time_out_is_settled_by_asking() {
     let platforms = platforms(|_| {}).await;
     let mut config = config(platforms.address);
     config.egress.call_timeout = Duration::from_millis(300);
-    let mut rig = rig(Destination::Genesys, &config, settings(&config));
+    let mut rig = rig(GENESYS, &config, settings(&config));
     rig.put_genesys("p", "1");
     rig.finished(1).await;
     platforms.standins.genesys().set_faults(vec![Fault::next(1, INBOUND, Kind::DelayAfterMs { ms: 2_000 })]);
@@ -88,7 +92,7 @@ async fn analytics_that_lags_or_is_away_is_asked_again() {
     let platforms = platforms(|setup| setup.genesys.analytics_lag = Duration::from_millis(700)).await;
     let mut config = config(platforms.address);
     config.egress.ask_for = Duration::from_secs(20);
-    let mut rig = rig(Destination::Genesys, &config, settings(&config));
+    let mut rig = rig(GENESYS, &config, settings(&config));
     let away = Kind::Status { status: 503, retry_after: None, message: None };
     platforms.standins.genesys().set_faults(vec![
         Fault::next(1, INBOUND, Kind::ResetAfter),
@@ -106,7 +110,7 @@ async fn undecided(in_doubt: InDoubt) -> (Platforms, Rig) {
     let platforms = platforms(|setup| setup.genesys.analytics_lag = Duration::from_secs(600)).await;
     let mut config = config(platforms.address);
     config.egress.in_doubt = in_doubt;
-    let mut rig = rig(Destination::Genesys, &config, settings(&config));
+    let mut rig = rig(GENESYS, &config, settings(&config));
     platforms.standins.genesys().set_faults(vec![Fault::next(1, INBOUND, Kind::ResetAfter)]);
     rig.put_genesys("p", "1");
     rig.put_genesys("p", "2");
@@ -137,7 +141,7 @@ async fn a_client_that_may_not_ask_analytics_leaves_the_doubt_to_the_setting() {
     let platforms = platforms(|_| {}).await;
     let mut config = config(platforms.address);
     (config.egress.in_doubt, config.egress.ask_for) = (InDoubt::Hold, Duration::from_secs(3600));
-    let mut rig = rig(Destination::Genesys, &config, settings(&config));
+    let mut rig = rig(GENESYS, &config, settings(&config));
     let refused = Kind::Status { status: 403, retry_after: None, message: None };
     platforms
         .standins
@@ -179,7 +183,7 @@ async fn dies(
     last: &str,
     fault: Kind,
 ) -> Vec<Delivery> {
-    let mut rig = rig(Destination::Genesys, config, settings(config));
+    let mut rig = rig(GENESYS, config, settings(config));
     for text in first {
         rig.put_genesys("p", text);
     }
@@ -205,7 +209,7 @@ async fn what_an_earlier_owner_began_is_asked_about_in_the_conversation_that_it_
         assert!(begun.conversation_id.is_some(), "the announcement names the conversation");
         // Where the conversation is known, analytics is not needed.
         platforms.standins.genesys().set_faults(vec![Fault::next(99, ANALYTICS, Kind::ResetBefore)]);
-        let mut rig = rig_after(Destination::Genesys, &config, settings(&config), &written);
+        let mut rig = rig_after(GENESYS, &config, settings(&config), &written);
         rig.put_again(1, "p", "2");
         rig.put_again(2, "p", "3");
         let finals = rig.finished(2).await;
@@ -224,7 +228,7 @@ async fn what_an_earlier_owner_began_and_did_not_arrive_is_sent_after_two_times_
     let (platforms, config) = quick().await;
     let written = dies(&platforms, &config, &["1"], "2", Kind::ResetBefore).await;
     let before = platforms.standins.genesys().stats().calls;
-    let mut rig = rig_after(Destination::Genesys, &config, settings(&config), &written);
+    let mut rig = rig_after(GENESYS, &config, settings(&config), &written);
     rig.put_again(1, "p", "2");
     let finals = rig.finished(1).await;
     assert_eq!((finals[0].status, finals[0].attempt), (DeliveryStatus::Delivered, 1));
@@ -238,7 +242,7 @@ async fn the_first_message_of_a_conversation_is_found_by_the_next_owner() {
     let (platforms, config) = quick().await;
     let written = dies(&platforms, &config, &[], "1", Kind::ResetAfter).await;
     assert_eq!(written.last().unwrap().conversation_id, None);
-    let mut rig = rig_after(Destination::Genesys, &config, settings(&config), &written);
+    let mut rig = rig_after(GENESYS, &config, settings(&config), &written);
     rig.put_again(0, "p", "1");
     rig.put_again(1, "p", "2");
     let finals = rig.finished(2).await;
@@ -249,7 +253,7 @@ async fn the_first_message_of_a_conversation_is_found_by_the_next_owner() {
 #[tokio::test]
 async fn a_late_call_is_announced_again_with_its_own_deadline() {
     let (platforms, config) = quick().await;
-    let mut rig = rig(Destination::Genesys, &config, settings(&config));
+    let mut rig = rig(GENESYS, &config, settings(&config));
     let later = Kind::Status { status: 429, retry_after: Some(3), message: None };
     platforms.standins.genesys().set_faults(vec![Fault::next(1, INBOUND, later)]);
     rig.put_genesys("p", "1");

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use egress::endpoint::Settings;
-use egress::outbox::Destination;
 use egress::seam::Earlier;
+use egress::settings::Settings;
 use schemas::{DeliveryStatus, Reason};
 use standins::{Fault, Kind};
 
-use crate::rig::{DEADLINE, Platforms, Rig, by_person, config, platforms, rig, settings, until};
+use crate::rig::{DEADLINE, GENESYS, Platforms, Rig, by_person, config, platforms, rig, settings, until};
 
 const INBOUND: &str = "/inbound/open/message";
 
@@ -19,7 +18,7 @@ fn status(status: u16, retry_after: Option<u64>) -> Kind {
 async fn start() -> (Platforms, Rig) {
     let platforms = platforms(|_| {}).await;
     let config = config(platforms.address);
-    let rig = rig(Destination::Genesys, &config, settings(&config));
+    let rig = rig(GENESYS, &config, settings(&config));
     (platforms, rig)
 }
 
@@ -113,7 +112,7 @@ async fn a_lane_that_waits_holds_only_itself() {
 }
 
 #[tokio::test]
-async fn what_is_refused_for_good_is_a_dead_letter_and_the_lane_goes_on() {
+async fn what_is_refused_permanently_is_a_dead_letter_and_the_lane_goes_on() {
     let (platforms, mut rig) = start().await;
     platforms.standins.genesys().set_faults(vec![Fault::next(1, INBOUND, status(400, None))]);
     let refused = rig.put_genesys("p", "1");
@@ -139,7 +138,7 @@ async fn a_message_that_is_too_old_to_be_tried_again_is_expired() {
     let platforms = platforms(|_| {}).await;
     let mut config = config(platforms.address);
     config.egress.give_up_after = Duration::from_millis(100);
-    let mut rig = rig(Destination::Genesys, &config, settings(&config));
+    let mut rig = rig(GENESYS, &config, settings(&config));
     platforms.standins.genesys().set_faults(vec![Fault::next(9, INBOUND, status(429, None))]);
     rig.put_genesys("p", "1");
     let delivery = rig.finished(1).await.remove(0);
@@ -205,7 +204,7 @@ async fn lanes_that_wait_do_not_hold_up_a_revocation() {
     let platforms = platforms(|_| {}).await;
     let config = config(platforms.address);
     let settings = Settings { grace: DEADLINE, ..settings(&config) };
-    let mut rig = rig(Destination::Genesys, &config, settings);
+    let mut rig = rig(GENESYS, &config, settings);
     platforms.standins.genesys().set_faults(vec![Fault::next(1, INBOUND, status(429, Some(20)))]);
     rig.put_genesys("p", "1");
     until("a lane that waits", DEADLINE, || rig.progress.committable(0).is_some_and(|c| c.note.parked == 1))

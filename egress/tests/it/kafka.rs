@@ -5,33 +5,32 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use egress::Surroundings;
+use egress::Dependencies;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message, OwnedHeaders};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{DefaultProducerContext, FutureProducer, FutureRecord};
 use rdkafka::{Offset, TopicPartitionList};
 use runtime::config::Config;
-use runtime::registry::Framings;
 use runtime::{Readiness, Secret, Shutdown};
-use schemas::{Codec, Delivery, DeliveryStatus, Framing, Topic, header};
+use schemas::{Codec, Delivery, DeliveryStatus, Framing, Framings, header};
 use standins::{Fault, Kind};
 use tokio::task::JoinHandle;
 
-use crate::rig::{Book, address, by_person, config, identity, platforms, to_genesys, to_line, until};
+use crate::rig::{Directory, address, by_person, config, identity, platforms, to_genesys, to_line, until};
 
 const PARTITIONS: i32 = 2;
 
-struct Broker {
+pub(crate) struct Broker {
     _cluster: MockCluster<'static, DefaultProducerContext>,
     config: Config,
     producer: FutureProducer,
 }
 
-fn broker(mut config: Config) -> Broker {
+pub(crate) fn broker(mut config: Config) -> Broker {
     let cluster = MockCluster::new(1).unwrap();
-    for spec in Topic::ALL {
-        cluster.create_topic(&format!("naru.{}", spec.name), PARTITIONS, 1).unwrap();
+    for topic in platforms::topics(config.platforms.platforms()) {
+        cluster.create_topic(&format!("naru.{}", topic.name()), PARTITIONS, 1).unwrap();
     }
     config.kafka.brokers = cluster.bootstrap_servers();
     let producer = runtime::kafka::producer_config(&config.kafka).create().unwrap();
@@ -39,7 +38,7 @@ fn broker(mut config: Config) -> Broker {
 }
 
 impl Broker {
-    async fn put(&self, topic: &str, n: i64, person: &str, payload: &[u8]) {
+    pub(crate) async fn put(&self, topic: &str, n: i64, person: &str, payload: &[u8]) {
         let identity = identity(n);
         let header = rdkafka::message::Header { key: header::IDENTITY, value: Some(&identity) };
         let record = FutureRecord::to(topic)
@@ -58,7 +57,7 @@ impl Broker {
         .await;
     }
 
-    fn serve(&self) -> (Shutdown, Readiness, JoinHandle<Result<(), String>>) {
+    pub(crate) fn serve(&self) -> (Shutdown, Readiness, JoinHandle<Result<(), String>>) {
         self.serve_counting(Arc::default())
     }
 
@@ -68,8 +67,8 @@ impl Broker {
         delivered: Arc<AtomicUsize>,
     ) -> (Shutdown, Readiness, JoinHandle<Result<(), String>>) {
         let (shutdown, readiness) = (Shutdown::new(), Readiness::new());
-        let surroundings = Surroundings {
-            addresses: Arc::new(Book),
+        let dependencies = Dependencies {
+            addresses: Arc::new(Directory),
             framings: Framings::single_object(),
             shutdown: shutdown.clone(),
             readiness: readiness.clone(),
@@ -79,7 +78,7 @@ impl Broker {
             })),
         };
         let config = self.config.clone();
-        (shutdown, readiness, tokio::spawn(async move { egress::run(&config, surroundings).await }))
+        (shutdown, readiness, tokio::spawn(async move { egress::run(&config, dependencies).await }))
     }
 
     /// All records of a topic, read outside any group.
@@ -103,7 +102,7 @@ impl Broker {
     }
 
     fn deliveries(&self, topic: &str) -> Vec<Delivery> {
-        let codec = Codec::new(Framing::SingleObject);
+        let codec = Codec::new(&Framing::single_object());
         self.read(topic).iter().map(|record| codec.decode(record.payload().unwrap()).unwrap()).collect()
     }
 }
@@ -177,7 +176,7 @@ async fn without_commits_the_history_keeps_from_sending_again() {
     until("the outbox", Duration::from_secs(40), || genesys.len() == 40).await;
     shutdown.trigger();
     service.await.unwrap().unwrap();
-    // Another group knows no offsets, as after offsets were lost or moved: only `deliveries` tells what was sent.
+    // Another group knows no offsets, as after offsets were lost or moved: only `deliveries` shows what was sent.
     broker.config.egress.group = "another".into();
     broker.put("naru.outbox.genesys", 40, "p1", &to_genesys(40, "p1", "new")).await;
     let (shutdown, _, service) = broker.serve();
@@ -257,16 +256,16 @@ async fn a_crash_between_a_call_and_its_answer_sends_nothing_twice_and_loses_not
         all.iter().filter(|d| d.status == DeliveryStatus::Delivered).count() >= count
     };
     until("their records", Duration::from_secs(10), || delivered(2)).await;
-    // Each of these is begun and has no end: its answer waits or was cut, and then the process dies.
+    // Each of these is begun and has no end: its answer waits or was reset, and then the process dies.
     genesys.set_faults(vec![Fault::next(1, "/inbound/", Kind::DelayAfterMs { ms: 20_000 })]);
     to_genesys(4, "known", "2").await;
     until("a call without an answer", Duration::from_secs(10), || genesys.received().len() == 3).await;
     genesys.set_faults(vec![Fault::next(1, "/inbound/", Kind::ResetAfter)]);
     to_genesys(6, "new", "1").await;
-    until("a call whose answer is cut", Duration::from_secs(10), || genesys.received().len() == 4).await;
+    until("a call whose answer is reset", Duration::from_secs(10), || genesys.received().len() == 4).await;
     genesys.set_faults(vec![Fault::next(1, "/inbound/", Kind::ResetBefore)]);
     to_genesys(8, "absent", "2").await;
-    until("a call that is cut", Duration::from_secs(10), || genesys.faults_hit() == 1).await;
+    until("a call that is reset", Duration::from_secs(10), || genesys.faults_hit() == 1).await;
     line.set_faults(vec![Fault::next(1, "/push", Kind::DelayAfterMs { ms: 20_000 })]);
     broker.put("naru.outbox.line", 0, "p", &to_line(0, "th", "p", "1")).await;
     until("a push without an answer", Duration::from_secs(10), || line.received().len() == 1).await;

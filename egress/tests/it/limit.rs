@@ -2,17 +2,15 @@
 
 use std::time::Duration;
 
-use egress::outbox::Destination;
-
-use crate::rig::{config, platforms, rig, settings, until};
+use crate::rig::{GENESYS, config, endpoint, platforms, rig, settings, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_call_is_refused_at_the_real_limit_of_300_a_minute() {
     const MESSAGES: usize = 320;
     let platforms = platforms(|setup| setup.genesys.calls_per_minute = 300).await;
     let mut config = config(platforms.address);
-    config.genesys.get_mut("main").unwrap().calls_per_minute = 300;
-    let mut rig = rig(Destination::Genesys, &config, settings(&config));
+    endpoint(&mut config, GENESYS, "main").rate.calls = 300;
+    let mut rig = rig(GENESYS, &config, settings(&config));
     let began = std::time::Instant::now();
     for n in 0..MESSAGES {
         rig.put_genesys(&format!("p{}", n % 40), &n.to_string());

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use egress::outbox::Destination;
 use schemas::{DeliveryStatus, Reason};
 use standins::{Fault, Kind};
 
-use crate::rig::{DEADLINE, Platforms, Rig, address, by_person, config, platforms, rig, settings, until};
+use crate::rig::{
+    DEADLINE, LINE, Platforms, Rig, address, by_person, config, platforms, rig, settings, until,
+};
 
 const PUSH: &str = "/v2/bot/message/push";
 
@@ -17,7 +18,7 @@ fn status(status: u16, message: Option<&str>) -> Kind {
 async fn start() -> (Platforms, Rig) {
     let platforms = platforms(|_| {}).await;
     let config = config(platforms.address);
-    let rig = rig(Destination::Line, &config, settings(&config));
+    let rig = rig(LINE, &config, settings(&config));
     (platforms, rig)
 }
 
@@ -105,7 +106,7 @@ async fn a_person_without_an_address_is_a_dead_letter() {
 }
 
 #[tokio::test]
-async fn calls_that_do_not_end_in_time_are_cut_off_at_a_revocation() {
+async fn calls_that_do_not_end_in_time_are_aborted_at_a_revocation() {
     let (platforms, mut rig) = start().await;
     platforms.standins.line().set_faults(vec![Fault::next(1, PUSH, Kind::DelayAfterMs { ms: 4_000 })]);
     rig.put_line("th", "p", "1");
@@ -123,7 +124,7 @@ async fn another_owner_uses_the_same_retry_key() {
     first.finished(1).await;
     // The same outbox record, read again by a process that knows nothing of the first one.
     let config = config(platforms.address);
-    let mut second = rig(Destination::Line, &config, settings(&config));
+    let mut second = rig(LINE, &config, settings(&config));
     second.put_line("th", "p", "1");
     let delivery = second.finished(1).await.remove(0);
     assert_eq!((delivery.status, delivery.http_status), (DeliveryStatus::Delivered, Some(409)));

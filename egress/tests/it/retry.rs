@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use egress::endpoint::Settings;
-use egress::outbox::Destination;
 use egress::retry::Schedule;
+use egress::settings::Settings;
 use futures_util::future::join_all;
+use platforms::Platform;
 use schemas::{Delivery, DeliveryStatus};
 use standins::{Fault, Kind};
 use tokio::time::{Instant, sleep};
 
-use crate::rig::{DEADLINE, Platforms, Rig, config, platforms, rig, settings};
+use crate::rig::{DEADLINE, GENESYS, LINE, Platforms, Rig, config, platforms, rig, settings};
 
 const PUSH: &str = "/v2/bot/message/push";
 const INBOUND: &str = "/inbound/open/message";
@@ -39,7 +39,7 @@ fn schedule() -> Schedule {
 /// Which calls fail, and how.
 struct Case {
     name: &'static str,
-    destination: Destination,
+    destination: &'static Platform,
     /// Part of the path of the calls.
     path: &'static str,
     kind: Kind,
@@ -48,25 +48,24 @@ struct Case {
 }
 
 fn cases() -> Vec<Case> {
-    use Destination::{Genesys, Line};
     let status = |status| Kind::Status { status, retry_after: None, message: None };
     let never = || Kind::DelayMs { ms: 600_000 };
     let (at_once, asked) = (Duration::ZERO, 2 * ASK_AFTER);
     let case = |name, destination, path, kind, before| Case { name, destination, path, kind, before };
     vec![
-        case("LINE: 500", Line, PUSH, status(500), at_once),
-        case("LINE: 429", Line, PUSH, status(429), at_once),
-        case("LINE: reset", Line, PUSH, Kind::ResetBefore, at_once),
-        case("LINE: no answer", Line, PUSH, never(), CALL_TIMEOUT),
-        case("Genesys: 500", Genesys, INBOUND, status(500), asked),
-        case("Genesys: 429", Genesys, INBOUND, status(429), at_once),
-        case("Genesys: reset", Genesys, INBOUND, Kind::ResetBefore, asked),
-        case("Genesys: no answer", Genesys, INBOUND, never(), CALL_TIMEOUT + asked),
-        case("token: 500", Genesys, TOKEN, status(500), at_once),
-        case("token: reset", Genesys, TOKEN, Kind::ResetBefore, at_once),
-        case("token: no answer", Genesys, TOKEN, never(), CALL_TIMEOUT),
-        case("question: 500", Genesys, QUESTION, status(500), at_once),
-        case("question: reset", Genesys, QUESTION, Kind::ResetBefore, at_once),
+        case("LINE: 500", LINE, PUSH, status(500), at_once),
+        case("LINE: 429", LINE, PUSH, status(429), at_once),
+        case("LINE: reset", LINE, PUSH, Kind::ResetBefore, at_once),
+        case("LINE: no answer", LINE, PUSH, never(), CALL_TIMEOUT),
+        case("Genesys: 500", GENESYS, INBOUND, status(500), asked),
+        case("Genesys: 429", GENESYS, INBOUND, status(429), at_once),
+        case("Genesys: reset", GENESYS, INBOUND, Kind::ResetBefore, asked),
+        case("Genesys: no answer", GENESYS, INBOUND, never(), CALL_TIMEOUT + asked),
+        case("token: 500", GENESYS, TOKEN, status(500), at_once),
+        case("token: reset", GENESYS, TOKEN, Kind::ResetBefore, at_once),
+        case("token: no answer", GENESYS, TOKEN, never(), CALL_TIMEOUT),
+        case("question: 500", GENESYS, QUESTION, status(500), at_once),
+        case("question: reset", GENESYS, QUESTION, Kind::ResetBefore, at_once),
     ]
 }
 
@@ -90,15 +89,12 @@ impl Case {
         if self.path == QUESTION {
             faults.push(Fault::next(1, INBOUND, Kind::ResetAfter));
         }
-        match self.destination {
-            Destination::Genesys => {
-                platforms.standins.genesys().set_faults(faults);
-                rig.put_genesys("p", "text");
-            }
-            Destination::Line => {
-                platforms.standins.line().set_faults(faults);
-                rig.put_line("th", "p", "text");
-            }
+        if self.destination == GENESYS {
+            platforms.standins.genesys().set_faults(faults);
+            rig.put_genesys("p", "text");
+        } else {
+            platforms.standins.line().set_faults(faults);
+            rig.put_line("th", "p", "text");
         }
         (platforms, rig)
     }
@@ -111,9 +107,10 @@ impl Case {
     /// The calls so far. One that fails has met two faults.
     fn calls(&self, platforms: &Platforms) -> usize {
         let standins = &platforms.standins;
-        let hits = match self.destination {
-            Destination::Genesys => standins.genesys().faults_hit(),
-            Destination::Line => standins.line().faults_hit(),
+        let hits = if self.destination == GENESYS {
+            standins.genesys().faults_hit()
+        } else {
+            standins.line().faults_hit()
         };
         let hits = hits.saturating_sub(u64::from(self.path == QUESTION));
         usize::try_from((hits / 2).min(FAILURES) + hits.saturating_sub(2 * FAILURES)).unwrap()

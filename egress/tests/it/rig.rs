@@ -1,4 +1,4 @@
-//! What the tests stand on: both stand-ins on a port, an engine between doubles of Kafka, and waits with a deadline.
+//! What the tests share: both stand-ins on a port, an engine between doubles of Kafka, and waits with a deadline.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -6,16 +6,18 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use egress::courier::{Courier, Parts};
-use egress::endpoint::{Endpoints, Settings};
+use egress::endpoint::Endpoints;
 use egress::frontier::Note;
-use egress::history::History;
+use egress::history::{History, limit_memory};
 use egress::http::Http;
-use egress::outbox::Destination;
+use egress::lease::{Lease, Pulse};
 use egress::progress::Progress;
-use egress::seam::{Addresses, Earlier, Input, Lease, LookupError, Pulse, Record, Sink, SinkError};
+use egress::seam::{Addresses, Earlier, Input, LookupError, Record, Sink, SinkError};
+use egress::settings::Settings;
+use platforms::Platform;
 use runtime::Clock;
 use runtime::config::{self, Config, Environment};
-use schemas::{Codec, Delivery, DeliveryStatus, Framing, Person, Reason, ToGenesys, ToLine, header};
+use schemas::{Codec, Content, Delivery, DeliveryStatus, Framing, Outbox, Person, Reason, header};
 use standins::{Channel, GenesysSetup, Integration, LineSetup, OAuthClient, Setup, Standins};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
@@ -23,6 +25,9 @@ use tokio::task::JoinHandle;
 
 /// Nothing in these tests takes longer, but for the one that waits for a real minute.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+
+pub(crate) static GENESYS: &Platform = &platforms::genesys::PLATFORM;
+pub(crate) static LINE: &Platform = &platforms::line::PLATFORM;
 
 pub(crate) const INTEGRATION: &str = "a2171742-7359-41cf-aa68-ad5049250806";
 
@@ -125,7 +130,17 @@ pub(crate) fn config(address: SocketAddr) -> Config {
     config::parse(&text, &Environment::of([])).unwrap_or_else(|mistakes| panic!("{mistakes}"))
 }
 
-/// Collects results; refuses the next `failures` last words.
+/// The endpoint of that name.
+pub(crate) fn endpoint<'a>(
+    config: &'a mut Config,
+    platform: &Platform,
+    name: &str,
+) -> &'a mut platforms::Endpoint {
+    let mut endpoints = config.platforms.endpoints.iter_mut();
+    endpoints.find(|endpoint| endpoint.platform == platform && endpoint.name == name).unwrap()
+}
+
+/// Collects results; refuses the next `failures` final delivery records.
 #[derive(Clone, Default)]
 pub(crate) struct Results(Arc<Mutex<Collected>>);
 
@@ -166,19 +181,20 @@ impl Sink for Results {
     }
 }
 
-/// The LINE address of a person: shaped as LINE's are.
+/// The address of a person: shaped as LINE's are.
 pub(crate) fn address(guid: &str) -> String {
     let hex: String = guid.bytes().map(|byte| format!("{byte:02x}")).collect();
     format!("U{hex:0>32}")
 }
 
-/// Everybody has an address, but for those whose GUID starts with `unknown`.
-pub(crate) struct Book;
+/// Everybody has an address, on the account that the GUID starts with, but for those whose GUID starts with `unknown`.
+pub(crate) struct Directory;
 
-impl Addresses for Book {
+impl Addresses for Directory {
     async fn find(&self, guid: &str) -> Result<Option<Person>, LookupError> {
         let account = if guid.starts_with("jp") { "jp" } else { "th" };
-        let person = Person { channel: "line".into(), account: account.into(), address: address(guid) };
+        let channel = if guid.starts_with("web") { "web" } else { "line" };
+        let person = Person { channel: channel.into(), account: account.into(), address: address(guid) };
         Ok(Some(person).filter(|_| !guid.starts_with("unknown")))
     }
 }
@@ -203,30 +219,30 @@ pub(crate) fn settings(config: &Config) -> Settings {
     settings
 }
 
-pub(crate) fn rig(destination: Destination, config: &Config, settings: Settings) -> Rig {
+pub(crate) fn rig(destination: &'static Platform, config: &Config, settings: Settings) -> Rig {
     rig_after(destination, config, settings, &[])
 }
 
 /// The rig of a new owner whose predecessor wrote `deliveries`.
 pub(crate) fn rig_after(
-    destination: Destination,
+    destination: &'static Platform,
     config: &Config,
     settings: Settings,
     deliveries: &[Delivery],
 ) -> Rig {
-    let mut history = History::default();
+    let mut history = History::new(limit_memory(destination, &config.platforms));
     deliveries.iter().for_each(|delivery| history.learn(delivery, runtime::clock::now_ms()));
     let http = Http::new(settings.call_timeout).unwrap();
     let progress = Progress::new(config.egress.window);
     let results = Results::default();
     let courier = Courier::new(Parts {
         destination,
-        framing: Framing::SingleObject,
-        endpoints: Endpoints::new(destination, config, &settings, &http),
+        framing: Framing::single_object(),
+        endpoints: Endpoints::new(destination, &config.platforms, &settings, &http),
         settings,
         http,
         sink: results.clone(),
-        addresses: Book,
+        addresses: Directory,
         progress: progress.clone(),
         clock: Clock::wall(),
         observer: None,
@@ -236,8 +252,8 @@ pub(crate) fn rig_after(
     let pulse = Pulse::new(Duration::from_secs(3600));
     let lease = Lease::new(pulse);
     progress.open(0, Note::default(), 0);
-    let conversations = history.take_conversations();
-    let assigned = Input::Assigned { partition: 0, lease: lease.clone(), calls: vec![], conversations };
+    let (calls, conversations) = (history.take_calls(runtime::clock::now_ms()), history.take_conversations());
+    let assigned = Input::Assigned { partition: 0, lease: lease.clone(), calls, conversations };
     inputs.send(assigned).ok().unwrap();
     Rig { history, results, progress, lease, inputs, engine, next: 0 }
 }
@@ -256,6 +272,12 @@ impl Rig {
         self.progress.read(0, record.offset);
         self.inputs.send(Input::Record(record, earlier)).ok().unwrap();
         self.next - 1
+    }
+
+    /// Hands a message to the engine, as what an earlier owner wrote leaves it.
+    pub(crate) fn put_message(&mut self, message: &Outbox) -> i64 {
+        let earlier = self.history.of(&message.identity);
+        self.put(&message.person, Some(encode(message)), earlier)
     }
 
     pub(crate) fn put_genesys(&mut self, person: &str, text: &str) -> i64 {
@@ -307,34 +329,34 @@ pub(crate) fn identity(n: i64) -> String {
     )
 }
 
-pub(crate) fn to_genesys(n: i64, person: &str, text: &str) -> Vec<u8> {
-    Codec::new(Framing::SingleObject).encode(&ToGenesys {
+/// A message of the account `platform`/`account`.
+pub(crate) fn message(n: i64, platform: &str, account: &str, person: &str, text: &str) -> Outbox {
+    Outbox {
         identity: identity(n),
-        account: "th".into(),
+        platform: platform.into(),
+        account: account.into(),
         integration: INTEGRATION.into(),
         person: person.into(),
         message_id: format!("{}", 461_230_966_842_064_897_i64 + n),
         event_time: 1_790_000_000_000 + n,
-        text: text.into(),
-        attributes: BTreeMap::from([("market".into(), "Thailand".into())]).into(),
-        late_by: 0,
         received: runtime::clock::now_ms(),
+        late_by: 0,
+        contents: vec![Content::Text { text: text.into() }],
+        attributes: BTreeMap::from([("market".into(), "Thailand".into())]).into(),
         tokens: Vec::new(),
-    })
+    }
+}
+
+pub(crate) fn encode(message: &Outbox) -> Vec<u8> {
+    Codec::new(&Framing::single_object()).encode(message)
+}
+
+pub(crate) fn to_genesys(n: i64, person: &str, text: &str) -> Vec<u8> {
+    encode(&message(n, LINE.name, "th", person, text))
 }
 
 pub(crate) fn to_line(n: i64, account: &str, person: &str, text: &str) -> Vec<u8> {
-    Codec::new(Framing::SingleObject).encode(&ToLine {
-        identity: identity(n),
-        account: account.into(),
-        integration: INTEGRATION.into(),
-        person: person.into(),
-        message_id: format!("g{n}"),
-        event_time: 1_790_000_000_000 + n,
-        texts: vec![text.into()],
-        late_by: 0,
-        received: runtime::clock::now_ms(),
-    })
+    encode(&message(n, LINE.name, account, person, text))
 }
 
 /// Texts by conversation, in order of arrival.

@@ -169,7 +169,7 @@ impl<'a, L: RawLog> Drain<'a, L> {
                         let file = self.spool.set_aside(record).await?;
                         tracing::error!(
                             %error, file = %file.display(), topic = record.topic.name(), bytes = record.value.len(),
-                            "a spooled record is refused for good, it is kept in a file beside the spool"
+                            "a spooled record is refused permanently, it is kept in a file beside the spool"
                         );
                         break;
                     }
@@ -180,7 +180,7 @@ impl<'a, L: RawLog> Drain<'a, L> {
         Ok(())
     }
 
-    /// One try; tells ups and downs once.
+    /// One try; logs ups and downs once.
     async fn append(&mut self, records: &[NewRecord]) -> Result<(), AppendError> {
         let appended = self.log.append(records).await;
         match &appended {

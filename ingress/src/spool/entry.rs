@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 
 use bytes::{Buf, Bytes};
-use schemas::{Reason, Topic, header};
+use schemas::{Reason, header};
 
 use crate::log::NewRecord;
 
@@ -25,7 +25,7 @@ pub(super) struct Entry {
     pub(super) records: Vec<NewRecord>,
 }
 
-/// What stands at some place of a file.
+/// What is at some place of a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Frame {
     /// A frame of this length, head included, that is what was written.
@@ -62,7 +62,7 @@ pub(super) fn encode(spooled_ms: i64, records: &[NewRecord]) -> Vec<u8> {
     frame
 }
 
-/// What stands at the beginning of `bytes`.
+/// What is at the beginning of `bytes`.
 pub(super) fn frame(bytes: &[u8]) -> Frame {
     let Some((head, rest)) = bytes.split_first_chunk::<FRAME_HEAD>() else { return Frame::Short };
     let [a, b, c, d, crc_of_payload @ ..] = *head;
@@ -84,8 +84,7 @@ pub(super) fn decode(frame: &Bytes) -> Option<Entry> {
     // What is reserved is bounded by what is there, whatever the numbers say.
     let mut records = Vec::with_capacity(rest.len().min(count as usize * 16) / 16);
     for _ in 0..count {
-        let topic = text(&mut rest)?;
-        let topic: Topic = Topic::ALL.iter().find(|spec| spec.name == topic)?.topic;
+        let topic = platforms::topic(&text(&mut rest)?)?;
         let key = text(&mut rest)?;
         let count = rest.try_get_u32_le().ok()?;
         let mut headers: Vec<(Cow<'static, str>, Cow<'static, str>)> = Vec::with_capacity(8);
@@ -113,7 +112,7 @@ fn put(frame: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 fn length_of(length: usize) -> u32 {
-    u32::try_from(length).expect("what one body is cut into is far below 4 GiB")
+    u32::try_from(length).expect("what one body is split into is far below 4 GiB")
 }
 
 fn take(rest: &mut Bytes) -> Option<Bytes> {

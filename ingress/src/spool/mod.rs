@@ -131,7 +131,7 @@ pub struct Spool {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What the thread tells everybody.
+/// What the thread reports to everybody.
 #[derive(Debug, Default)]
 struct Shared {
     /// Bytes on their way to the thread.
@@ -237,7 +237,7 @@ impl Spool {
     }
 }
 
-/// What is told where the thread has ended, which it does only by a panic.
+/// What is reported where the thread has ended, which it does only by a panic.
 const GONE: &str = "the spool's thread is gone";
 
 impl Drop for Spool {

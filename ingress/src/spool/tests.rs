@@ -1,4 +1,4 @@
-//! The files: written, cut off at every byte, damaged, full, taken over. The rest is in `thread_tests.rs` and, over the
+//! The files: written, truncated at every byte, damaged, full, taken over. The rest is in `thread_tests.rs` and, over the
 //! real port, in `tests/it/spool.rs`.
 
 use std::fs;
@@ -16,7 +16,7 @@ const ROOMY: Bounds = Bounds { max_bytes: 1 << 30, segment_bytes: 1 << 24 };
 
 pub(super) fn record(n: usize) -> NewRecord {
     NewRecord {
-        topic: Topic::WebhooksLine,
+        topic: platforms::ALL[0].source.webhooks,
         key: format!("shop:U{n}"),
         headers: vec![(header::EVENT_TIME.into(), n.to_string().into()), ("x".into(), String::new().into())],
         value: Bytes::from(format!("value {n} 안녕")),
@@ -26,7 +26,7 @@ pub(super) fn record(n: usize) -> NewRecord {
 
 fn dead() -> NewRecord {
     NewRecord {
-        topic: Topic::DeadLetters,
+        topic: Topic::DEAD_LETTERS,
         key: "shop:".into(),
         headers: vec![(header::DEAD_REASON.into(), Reason::NotJson.code().into())],
         value: Bytes::from_static(b"\0\xff not text"),
@@ -69,6 +69,28 @@ fn a_request_comes_back_as_it_was() {
     let frame = Bytes::from(entry::encode(NOW, &records));
     assert_eq!(entry::frame(&frame), entry::Frame::Whole(frame.len()));
     assert_eq!(entry::decode(&frame), Some(entry::Entry { spooled_ms: NOW, records }));
+}
+
+#[test]
+fn the_format_is_what_earlier_versions_wrote() {
+    let parts: [&[u8]; 8] = [
+        b"\x58\x00\x00\x00\x98\x97\x96\xcd",
+        b"\x00\x6c\x50\xc4\xa0\x01\x00\x00\x01\0\0\0",
+        b"\x0c\0\0\0dead-letters",
+        b"\x05\0\0\0shop:",
+        b"\x01\0\0\0",
+        b"\x10\0\0\0naru-dead-reason",
+        b"\x08\0\0\0not_json",
+        b"\x0b\0\0\0\0\xff not text",
+    ];
+    let written = Bytes::from(parts.concat());
+    assert_eq!(entry::encode(NOW, &[dead()]), written);
+    assert_eq!(entry::decode(&written), Some(entry::Entry { spooled_ms: NOW, records: vec![dead()] }));
+    for platform in platforms::ALL {
+        let records = vec![NewRecord { topic: platform.source.webhooks, ..record(1) }];
+        let written = Bytes::from(entry::encode(NOW, &records));
+        assert_eq!(entry::decode(&written), Some(entry::Entry { spooled_ms: NOW, records }));
+    }
 }
 
 #[test]

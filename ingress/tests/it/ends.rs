@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use ingress::Source;
 use tokio::net::TcpStream;
 
-use crate::harness::{DEADLINE, GENESYS_SECRET, LINE_SECRET, Mood, Server, account, settings, signed};
+use crate::harness::{
+    DEADLINE, GENESYS, GENESYS_SECRET, LINE, LINE_SECRET, Mood, Server, settings, signed, webhooks,
+};
 
 const BODY: &[u8] =
     br#"{"events":[{"type":"message","timestamp":1790000000000,"source":{"type":"user","userId":"U1"}}]}"#;
@@ -15,10 +16,10 @@ async fn a_connection_serves_many_webhooks_also_pipelined() {
     let server = Server::start().await;
     let mut client = server.connect().await;
     for _ in 0..3 {
-        client.write(&signed(Source::Line, BODY)).await;
+        client.write(&signed(LINE, BODY)).await;
         assert_eq!(client.answer().await.unwrap().status, 200);
     }
-    let two = [signed(Source::Line, BODY), signed(Source::Genesys, b"{}")].concat();
+    let two = [signed(LINE, BODY), signed(GENESYS, b"{}")].concat();
     client.write(&two).await;
     assert_eq!(client.answer().await.unwrap().status, 200);
     assert_eq!(client.answer().await.unwrap().status, 200);
@@ -29,12 +30,12 @@ async fn a_connection_serves_many_webhooks_also_pipelined() {
 async fn the_end_waits_for_what_runs_and_closes_what_is_idle() {
     let server = Server::start().await;
     let mut idle = server.connect().await;
-    idle.write(&signed(Source::Line, BODY)).await;
+    idle.write(&signed(LINE, BODY)).await;
     assert_eq!(idle.answer().await.unwrap().status, 200);
 
     server.log.set(Mood::Silent);
     let mut busy = server.connect().await;
-    busy.write(&signed(Source::Line, BODY)).await;
+    busy.write(&signed(LINE, BODY)).await;
     server.log.asked.subscribe().wait_for(|asked| *asked == 2).await.unwrap();
 
     server.shutdown.trigger();
@@ -55,10 +56,10 @@ async fn the_end_is_bounded() {
     let mut short = settings();
     short.drain_timeout = Duration::from_millis(100);
     short.ack_timeout = DEADLINE;
-    let server = Server::with(short, account(&[LINE_SECRET], &[GENESYS_SECRET])).await;
+    let server = Server::with(short, webhooks(&[LINE_SECRET], &[GENESYS_SECRET])).await;
     server.log.set(Mood::Silent);
     let mut stuck = server.connect().await;
-    stuck.write(&signed(Source::Line, BODY)).await;
+    stuck.write(&signed(LINE, BODY)).await;
     server.log.asked.subscribe().wait_for(|asked| *asked == 1).await.unwrap();
     server.shutdown.trigger();
     tokio::time::timeout(DEADLINE / 2, server.task).await.expect("cut off").unwrap();

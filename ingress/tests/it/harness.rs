@@ -1,6 +1,5 @@
 //! A server on a port of its own, a log that remembers, and a client that controls every byte.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -8,9 +7,10 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac};
-use ingress::{AppendError, Edge, NewRecord, RawLog, Routes, Settings, Source, Spool, serve};
+use ingress::{AppendError, Edge, NewRecord, RawLog, Routes, Settings, Spool, serve};
+use ipnet::IpNet;
 use keys::KeyRing;
-use runtime::config::LineAccount;
+use platforms::{Platform, WebhookAccount, genesys, line};
 use runtime::{Clock, Secret, Shutdown};
 use schemas::TopicNames;
 use sha2::Sha256;
@@ -19,6 +19,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+pub(crate) static LINE: &Platform = &line::PLATFORM;
+pub(crate) static GENESYS: &Platform = &genesys::PLATFORM;
 pub(crate) const ACCOUNT: &str = "shop-th";
 pub(crate) const INTEGRATION: &str = "a2171742-7359-41cf-aa68-ad5049250806";
 pub(crate) const LINE_SECRET: &str = "8c570fa6dd201bb328f1c1eac23a96d8";
@@ -77,19 +79,19 @@ impl RawLog for Log {
     }
 }
 
-pub(crate) fn account(line: &[&str], genesys: &[&str]) -> LineAccount {
-    let secrets = |texts: &[&str]| texts.iter().map(|text| Secret::new(*text)).collect();
-    LineAccount {
-        channel_secrets: secrets(line),
-        access_token: Secret::new("unused"),
-        api_url: "https://api.line.me".into(),
-        calls_per_second: 2_000,
-        genesys: "org".into(),
-        integration: INTEGRATION.into(),
-        webhook_secrets: secrets(genesys),
-        market: None,
-        brand: None,
-    }
+/// A webhook of any address that one of these secrets signs.
+pub(crate) fn webhook(platform: &'static Platform, name: &str, secrets: &[&str]) -> WebhookAccount {
+    let secrets = secrets.iter().map(|text| Secret::new(*text)).collect();
+    WebhookAccount { platform, name: name.to_owned(), secrets, addresses: Vec::new() }
+}
+
+/// An account of LINE and the integration that it feeds.
+pub(crate) fn webhooks(line: &[&str], genesys: &[&str]) -> Vec<WebhookAccount> {
+    vec![webhook(LINE, ACCOUNT, line), webhook(GENESYS, INTEGRATION, genesys)]
+}
+
+pub(crate) fn networks(texts: &[&str]) -> Vec<IpNet> {
+    texts.iter().map(|text| text.parse().unwrap()).collect()
 }
 
 pub(crate) fn settings() -> Settings {
@@ -104,8 +106,49 @@ pub(crate) fn settings() -> Settings {
     }
 }
 
+/// A server that is not yet started.
+pub(crate) struct Start {
+    pub(crate) settings: Settings,
+    pub(crate) webhooks: Vec<WebhookAccount>,
+    pub(crate) tls: Option<tokio_rustls::TlsAcceptor>,
+    pub(crate) log: Log,
+    pub(crate) spool: Option<Spool>,
+    pub(crate) keys: Option<Arc<KeyRing>>,
+    pub(crate) trusted_proxies: Vec<IpNet>,
+}
+
+impl Start {
+    /// Plain, with a log that takes everything, and without all else.
+    pub(crate) fn new(settings: Settings, webhooks: Vec<WebhookAccount>) -> Self {
+        let log = Log::new(Mood::Takes);
+        Self { settings, webhooks, tls: None, log, spool: None, keys: None, trusted_proxies: Vec::new() }
+    }
+
+    pub(crate) async fn start(self) -> Server {
+        captured();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (shutdown, log, spool) = (Shutdown::new(), self.log, self.spool.map(Arc::new));
+        let routes = Routes::new(&self.webhooks, &TopicNames::new("test."));
+        let mut edge = Edge::new(routes, log.clone(), Clock::manual(RECEIVED), self.settings)
+            .with_keys(self.keys)
+            .with_trusted_proxies(self.trusted_proxies);
+        if let Some(spool) = &spool {
+            edge = edge.with_spool(spool.clone());
+        }
+        let edge = Arc::new(edge);
+        let drain = spool.map(|spool| {
+            let log = log.clone();
+            tokio::spawn(async move { spool.drain(&log).await })
+        });
+        let task = tokio::spawn(serve(listener, self.tls, edge.clone(), shutdown.clone()));
+        Server { address, edge, log, shutdown, task, drain }
+    }
+}
+
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
+    pub(crate) edge: Arc<Edge<Log>>,
     pub(crate) log: Log,
     pub(crate) shutdown: Shutdown,
     pub(crate) task: JoinHandle<()>,
@@ -114,61 +157,11 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start() -> Self {
-        Self::with(settings(), account(&[LINE_SECRET], &[GENESYS_SECRET])).await
+        Self::with(settings(), webhooks(&[LINE_SECRET], &[GENESYS_SECRET])).await
     }
 
-    pub(crate) async fn with(settings: Settings, account: LineAccount) -> Self {
-        Self::with_tls(settings, account, None).await
-    }
-
-    pub(crate) async fn with_tls(
-        settings: Settings,
-        account: LineAccount,
-        tls: Option<tokio_rustls::TlsAcceptor>,
-    ) -> Self {
-        Self::launch(settings, account, tls, Log::new(Mood::Takes), None, None).await
-    }
-
-    /// With a spool, which is drained into the same log.
-    pub(crate) async fn spooling(settings: Settings, account: LineAccount, log: Log, spool: Spool) -> Self {
-        Self::launch(settings, account, None, log, Some(Arc::new(spool)), None).await
-    }
-
-    /// The same with a key ring.
-    pub(crate) async fn sealing(
-        settings: Settings,
-        account: LineAccount,
-        log: Log,
-        spool: Spool,
-        keys: Arc<KeyRing>,
-    ) -> Self {
-        Self::launch(settings, account, None, log, Some(Arc::new(spool)), Some(keys)).await
-    }
-
-    async fn launch(
-        settings: Settings,
-        account: LineAccount,
-        tls: Option<tokio_rustls::TlsAcceptor>,
-        log: Log,
-        spool: Option<Arc<Spool>>,
-        keys: Option<Arc<KeyRing>>,
-    ) -> Self {
-        captured();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let shutdown = Shutdown::new();
-        let routes = Routes::new(&BTreeMap::from([(ACCOUNT.to_owned(), account)]), &TopicNames::new("test."));
-        let mut edge = Edge::new(routes, log.clone(), Clock::manual(RECEIVED), settings);
-        if let Some(spool) = &spool {
-            edge = edge.with_spool(spool.clone());
-        }
-        edge = edge.with_keys(keys);
-        let drain = spool.map(|spool| {
-            let log = log.clone();
-            tokio::spawn(async move { spool.drain(&log).await })
-        });
-        let task = tokio::spawn(serve(listener, tls, edge, shutdown.clone()));
-        Self { address, log, shutdown, task, drain }
+    pub(crate) async fn with(settings: Settings, webhooks: Vec<WebhookAccount>) -> Self {
+        Start::new(settings, webhooks).start().await
     }
 
     /// Drops everything in the middle of what it does.
@@ -191,8 +184,8 @@ impl Server {
     }
 
     /// A signed webhook.
-    pub(crate) async fn post(&self, source: Source, body: &[u8]) -> Answer {
-        self.send(&signed(source, body)).await
+    pub(crate) async fn post(&self, platform: &'static Platform, body: &[u8]) -> Answer {
+        self.send(&signed(platform, body)).await
     }
 }
 
@@ -220,22 +213,25 @@ pub(crate) fn captured() -> &'static Mutex<Vec<u8>> {
     })
 }
 
-pub(crate) fn path(source: Source) -> String {
-    match source {
-        Source::Line => format!("/webhooks/line/{ACCOUNT}"),
-        Source::Genesys => format!("/webhooks/genesys/{INTEGRATION}"),
-    }
+/// The name of the platform's webhook.
+pub(crate) fn name(platform: &'static Platform) -> &'static str {
+    if platform == LINE { ACCOUNT } else { INTEGRATION }
+}
+
+pub(crate) fn path(platform: &'static Platform) -> String {
+    format!("/webhooks/{}/{}", platform.name, name(platform))
 }
 
 /// The signature header of `body`, name and value.
-pub(crate) fn signature(source: Source, body: &[u8]) -> (&'static str, String) {
+pub(crate) fn signature(platform: &'static Platform, body: &[u8]) -> (&'static str, String) {
     let encode = |secret: &str| {
         let keyed = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
         STANDARD.encode(keyed.chain_update(body).finalize().into_bytes())
     };
-    match source {
-        Source::Line => ("x-line-signature", encode(LINE_SECRET)),
-        Source::Genesys => ("X-Hub-Signature-256", format!("sha256={}", encode(GENESYS_SECRET))),
+    if platform == LINE {
+        ("x-line-signature", encode(LINE_SECRET))
+    } else {
+        ("X-Hub-Signature-256", format!("sha256={}", encode(GENESYS_SECRET)))
     }
 }
 
@@ -251,15 +247,15 @@ pub(crate) fn request(path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<
 }
 
 /// A signed webhook.
-pub(crate) fn signed(source: Source, body: &[u8]) -> Vec<u8> {
-    let (name, value) = signature(source, body);
-    request(&path(source), &[(name, &value)], body)
+pub(crate) fn signed(platform: &'static Platform, body: &[u8]) -> Vec<u8> {
+    let (name, value) = signature(platform, body);
+    request(&path(platform), &[(name, &value)], body)
 }
 
 /// The head of a signed webhook that is sent in chunks.
-pub(crate) fn signed_chunked_head(source: Source, body: &[u8]) -> Vec<u8> {
-    let (name, value) = signature(source, body);
-    let path = path(source);
+pub(crate) fn signed_chunked_head(platform: &'static Platform, body: &[u8]) -> Vec<u8> {
+    let (name, value) = signature(platform, body);
+    let path = path(platform);
     format!("POST {path} HTTP/1.1\r\nhost: test\r\n{name}: {value}\r\ntransfer-encoding: chunked\r\n\r\n")
         .into()
 }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use ingress::{Settings, Source};
+use ingress::Settings;
 use schemas::WEBHOOK_BODY_LIMIT;
 
 use crate::harness::{
-    ACCOUNT, Client, GENESYS_SECRET, INTEGRATION, LINE_SECRET, Server, account, chunk, path, request,
-    settings, signature, signed, signed_chunked_head,
+    ACCOUNT, Client, GENESYS_SECRET, INTEGRATION, LINE, LINE_SECRET, Server, chunk, path, request, settings,
+    signature, signed, signed_chunked_head, webhooks,
 };
 
 const BODY: &[u8] =
@@ -19,14 +19,14 @@ const SHORT: Duration = Duration::from_millis(150);
 async fn with(change: impl FnOnce(&mut Settings)) -> Server {
     let mut settings = settings();
     change(&mut settings);
-    Server::with(settings, account(&[LINE_SECRET], &[GENESYS_SECRET])).await
+    Server::with(settings, webhooks(&[LINE_SECRET], &[GENESYS_SECRET])).await
 }
 
 #[tokio::test]
 async fn only_configured_paths_and_only_post() {
     let server = Server::start().await;
-    let line = path(Source::Line);
-    let text = String::from_utf8(signed(Source::Line, BODY)).unwrap();
+    let line = path(LINE);
+    let text = String::from_utf8(signed(LINE, BODY)).unwrap();
     let unknown = [
         "/".to_owned(),
         "/webhooks".to_owned(),
@@ -61,13 +61,13 @@ async fn only_configured_paths_and_only_post() {
 #[tokio::test]
 async fn an_announced_body_over_the_limit_is_refused_before_it_is_sent() {
     let server = Server::start().await;
-    let (name, value) = signature(Source::Line, b"");
+    let (name, value) = signature(LINE, b"");
     for expect in ["", "expect: 100-continue\r\n"] {
         let mut client = server.connect().await;
         let length = WEBHOOK_BODY_LIMIT + 1;
         let head = format!(
             "POST {} HTTP/1.1\r\nhost: test\r\n{name}: {value}\r\n{expect}content-length: {length}\r\n\r\n",
-            path(Source::Line)
+            path(LINE)
         );
         client.write(head.as_bytes()).await;
         let answer = client.answer().await.unwrap();
@@ -81,9 +81,9 @@ async fn the_limit_is_exact_also_without_an_announced_length() {
     let server = Server::start().await;
     for (length, status) in [(WEBHOOK_BODY_LIMIT, 200), (WEBHOOK_BODY_LIMIT + 1, 413)] {
         let body = vec![b' '; length];
-        assert_eq!(server.post(Source::Line, &body).await.status, status, "announced, {length}");
+        assert_eq!(server.post(LINE, &body).await.status, status, "announced, {length}");
         let mut client = server.connect().await;
-        client.write(&signed_chunked_head(Source::Line, &body)).await;
+        client.write(&signed_chunked_head(LINE, &body)).await;
         for part in body.chunks(50_000) {
             client.write(&chunk(part)).await;
         }
@@ -99,7 +99,7 @@ async fn the_limit_is_exact_also_without_an_announced_length() {
 async fn an_endless_chunked_body_is_refused_at_the_limit() {
     let server = with(|s| s.body_limit = 10_000).await;
     let mut client = server.connect().await;
-    client.write(&signed_chunked_head(Source::Line, b"")).await;
+    client.write(&signed_chunked_head(LINE, b"")).await;
     client.write(&chunk(&[b' '; 10_001])).await;
     assert_eq!(client.answer().await.unwrap().status, 413, "before its end, which never comes");
 }
@@ -108,7 +108,7 @@ async fn an_endless_chunked_body_is_refused_at_the_limit() {
 async fn a_chunked_body_is_put_together() {
     let server = Server::start().await;
     let mut client = server.connect().await;
-    client.write(&signed_chunked_head(Source::Line, BODY)).await;
+    client.write(&signed_chunked_head(LINE, BODY)).await;
     for part in BODY.chunks(7) {
         client.write(&chunk(part)).await;
     }
@@ -122,15 +122,15 @@ async fn a_chunked_body_is_put_together() {
 #[tokio::test]
 async fn an_empty_body_is_refused_unsigned_and_a_dead_letter_signed() {
     let server = Server::start().await;
-    assert_eq!(server.send(&request(&path(Source::Line), &[], b"")).await.status, 401);
-    assert_eq!(server.post(Source::Line, b"").await.status, 200);
+    assert_eq!(server.send(&request(&path(LINE), &[], b"")).await.status, 401);
+    assert_eq!(server.post(LINE, b"").await.status, 200);
     assert_eq!(server.log.take().len(), 1);
 }
 
 #[tokio::test]
 async fn a_slow_body_is_408_however_steadily_it_drips() {
     let server = with(|s| s.body_timeout = SHORT).await;
-    let request = signed(Source::Line, BODY);
+    let request = signed(LINE, BODY);
     let head = request.len() - BODY.len();
 
     let mut stalled = server.connect().await;
@@ -148,7 +148,7 @@ async fn a_slow_body_is_408_however_steadily_it_drips() {
 #[tokio::test]
 async fn a_slow_head_is_cut_however_steadily_it_drips() {
     let server = with(|s| s.header_timeout = SHORT).await;
-    let request = signed(Source::Line, BODY);
+    let request = signed(LINE, BODY);
 
     let mut silent = server.connect().await;
     assert!(silent.ends().await, "a connection that says nothing");
@@ -183,16 +183,16 @@ where
 async fn an_idle_connection_outlives_the_time_for_a_head_but_not_its_own() {
     let server = with(|s| s.header_timeout = SHORT).await;
     let mut client = server.connect().await;
-    client.write(&signed(Source::Line, BODY)).await;
+    client.write(&signed(LINE, BODY)).await;
     assert_eq!(client.answer().await.unwrap().status, 200);
     // The pause is what is tested: longer than a head may take.
     tokio::time::sleep(3 * SHORT).await;
-    client.write(&signed(Source::Line, BODY)).await;
+    client.write(&signed(LINE, BODY)).await;
     assert_eq!(client.answer().await.unwrap().status, 200);
 
     let server = with(|s| s.idle_timeout = SHORT).await;
     let mut client = server.connect().await;
-    client.write(&signed(Source::Line, BODY)).await;
+    client.write(&signed(LINE, BODY)).await;
     assert_eq!(client.answer().await.unwrap().status, 200);
     assert!(client.ends().await);
 }
@@ -202,7 +202,7 @@ async fn an_early_answer_is_not_overtaken_by_a_reset() {
     let server = Server::start().await;
     let body = vec![b' '; WEBHOOK_BODY_LIMIT];
     let mut client = server.connect().await;
-    client.write(&request(&path(Source::Line), &[], &body)).await;
+    client.write(&request(&path(LINE), &[], &body)).await;
     assert_eq!(client.answer().await.unwrap().status, 401, "given before the body was read");
     assert!(client.ends().await && !client.reset, "the rest of the body is read and thrown away");
 }
@@ -211,7 +211,7 @@ async fn an_early_answer_is_not_overtaken_by_a_reset() {
 async fn an_unverified_sender_keeps_no_connection() {
     let server = Server::start().await;
     let mut client = server.connect().await;
-    client.write(&request(&path(Source::Line), &[("x-line-signature", "AAAA")], BODY)).await;
+    client.write(&request(&path(LINE), &[("x-line-signature", "AAAA")], BODY)).await;
     let answer = client.answer().await.unwrap();
     assert_eq!((answer.status, answer.header("connection")), (401, Some("close")));
     assert!(client.ends().await);
@@ -222,7 +222,7 @@ async fn connections_beyond_the_cap_wait_for_a_place() {
     let server = with(|s| s.max_connections = 1).await;
     let mut first = server.connect().await;
     // Half a request: it holds the place for certain once the second one is answered only after it.
-    let request = signed(Source::Line, BODY);
+    let request = signed(LINE, BODY);
     first.write(&request[..20]).await;
     let mut second = server.connect().await;
     second.write(&request).await;
@@ -238,9 +238,9 @@ async fn connections_beyond_the_cap_wait_for_a_place() {
 #[tokio::test]
 async fn a_large_head_is_431_and_broken_framing_400() {
     let server = Server::start().await;
-    let large = format!("POST {} HTTP/1.1\r\nx: {}\r\n\r\n", path(Source::Line), "y".repeat(100_000));
+    let large = format!("POST {} HTTP/1.1\r\nx: {}\r\n\r\n", path(LINE), "y".repeat(100_000));
     assert_eq!(server.send(large.as_bytes()).await.status, 431);
-    let mut head = signed_chunked_head(Source::Line, BODY);
+    let mut head = signed_chunked_head(LINE, BODY);
     head.extend_from_slice(b"no-hex\r\n");
     assert_eq!(server.send(&head).await.status, 400);
 }

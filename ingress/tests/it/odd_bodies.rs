@@ -6,11 +6,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use ingress::{NewRecord, Source};
+use ingress::NewRecord;
+use platforms::Platform;
 use schemas::{Topic, header};
 use serde::Deserialize;
 
-use crate::harness::{ACCOUNT, INTEGRATION, RECEIVED, Server};
+use crate::harness::{RECEIVED, Server, name};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -70,9 +71,9 @@ async fn table() {
     assert!(cases.len() > 100, "the table is there");
     let server = Server::start().await;
     for case in &cases {
-        let source = if case.source == "line" { Source::Line } else { Source::Genesys };
+        let platform = platforms::named(&case.source).unwrap();
         let body = case.body.bytes();
-        let answer = server.post(source, &body).await;
+        let answer = server.post(platform, &body).await;
         assert_eq!(answer.status, case.status.unwrap_or(200), "{}", case.name);
         let written = server.log.take();
         let expected: Vec<_> = case
@@ -82,14 +83,13 @@ async fn table() {
             .collect();
         assert_eq!(written.len(), expected.len(), "{}: {written:?}", case.name);
         for (record, expected) in written.iter().zip(expected) {
-            check(case, source, &body, record, expected);
+            check(case, platform, &body, record, expected);
         }
     }
 }
 
-fn check(case: &Case, source: Source, body: &[u8], record: &NewRecord, expected: &Expected) {
-    let name = &case.name;
-    let account = if source == Source::Line { ACCOUNT } else { INTEGRATION };
+fn check(case: &Case, platform: &'static Platform, body: &[u8], record: &NewRecord, expected: &Expected) {
+    let (account, name) = (name(platform), &case.name);
     let key = match &expected.key {
         Some(key) => String::from_utf8(key.bytes()).unwrap(),
         None => format!("{account}:"),
@@ -100,10 +100,11 @@ fn check(case: &Case, source: Source, body: &[u8], record: &NewRecord, expected:
     let redelivery = expected.redelivery.as_deref().unwrap_or("false");
     let received = RECEIVED.to_string();
     let mut headers = vec![(header::ACCOUNT, Some(account)), (header::RECEIVED, Some(received.as_str()))];
-    let topic = format!("test.{}", source.topic().name());
+    let raw = platform.source.webhooks;
+    let topic = format!("test.{}", raw.name());
     match &expected.dead {
         None => {
-            assert_eq!((record.topic, record.dead()), (source.topic(), None), "{name}");
+            assert_eq!((record.topic, record.dead()), (raw, None), "{name}");
             headers.extend([
                 (header::EVENT_TIME, expected.time.as_deref()),
                 (header::EVENT_ID, expected.id.as_deref()),
@@ -112,7 +113,7 @@ fn check(case: &Case, source: Source, body: &[u8], record: &NewRecord, expected:
             ]);
         }
         Some(reason) => {
-            assert_eq!((record.topic, record.dead().is_some()), (Topic::DeadLetters, true), "{name}");
+            assert_eq!((record.topic, record.dead().is_some()), (Topic::DEAD_LETTERS, true), "{name}");
             headers.extend([
                 (header::DEAD_REASON, Some(reason.as_str())),
                 (header::DEAD_STAGE, Some("ingress")),

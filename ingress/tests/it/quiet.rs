@@ -1,9 +1,9 @@
 //! Nothing of a body, an id, a path or a secret is ever logged, answered, or shown by `Debug`.
 
-use ingress::{AppendError, Source};
+use ingress::AppendError;
 
 use crate::harness::{
-    GENESYS_SECRET, LINE_SECRET, Mood, Server, account, captured, request, settings, signed,
+    GENESYS, GENESYS_SECRET, LINE, LINE_SECRET, Mood, Server, captured, request, settings, signed, webhooks,
 };
 
 /// Stands in every place that a request has; a test that finds it in the log has found a leak.
@@ -12,7 +12,7 @@ const MARK: &str = "Zq7markQz";
 #[tokio::test]
 async fn neither_log_nor_answer_nor_debug_shows_what_came_in() {
     let own = format!("secret-{MARK}");
-    let server = Server::with(settings(), account(&[LINE_SECRET, &own], &[GENESYS_SECRET, &own])).await;
+    let server = Server::with(settings(), webhooks(&[LINE_SECRET, &own], &[GENESYS_SECRET, &own])).await;
     let event = format!(
         r#"{{"type":"{MARK}","timestamp":1,"source":{{"userId":"{MARK}"}},"text":"{MARK}","webhookEventId":"{MARK}"}}"#
     );
@@ -32,8 +32,8 @@ async fn neither_log_nor_answer_nor_debug_shows_what_came_in() {
     for mood in moods {
         server.log.set(mood);
         for body in &bodies {
-            for source in [Source::Line, Source::Genesys] {
-                shown += &server.send(&signed(source, body.as_bytes())).await.text();
+            for platform in [LINE, GENESYS] {
+                shown += &server.send(&signed(platform, body.as_bytes())).await.text();
             }
         }
     }

@@ -5,14 +5,15 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use ingress::{AppendError, NewRecord, Settings, Source, Spool, SpoolSettings};
+use ingress::{AppendError, NewRecord, Settings, Spool, SpoolSettings};
 use runtime::Clock;
 use schemas::header;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
 use crate::harness::{
-    DEADLINE, GENESYS_SECRET, LINE_SECRET, Log, Mood, RECEIVED, Server, account, settings, signed,
+    DEADLINE, GENESYS_SECRET, LINE, LINE_SECRET, Log, Mood, RECEIVED, Server, Start, settings, signed,
+    webhooks,
 };
 
 /// Short, so that a test that waits for it is quick.
@@ -20,7 +21,7 @@ const ACK_TIMEOUT: Duration = Duration::from_millis(100);
 /// LINE's limit for an answer.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
 
-fn spool_settings(dir: &Path, instance: &str) -> SpoolSettings {
+pub(crate) fn spool_settings(dir: &Path, instance: &str) -> SpoolSettings {
     SpoolSettings {
         dir: dir.to_owned(),
         instance: instance.to_owned(),
@@ -36,10 +37,15 @@ async fn start(log: &Log, spool: SpoolSettings) -> Server {
     start_at(log, spool, &Clock::manual(RECEIVED)).await
 }
 
-async fn start_at(log: &Log, spool: SpoolSettings, clock: &Clock) -> Server {
+/// With a spool, which is drained into the same log.
+fn starting(log: &Log, spool: Spool) -> Start {
     let settings = Settings { ack_timeout: ACK_TIMEOUT, ..settings() };
-    let spool = Spool::open(spool, clock.clone()).unwrap();
-    Server::spooling(settings, account(&[LINE_SECRET], &[GENESYS_SECRET]), log.clone(), spool).await
+    let start = Start::new(settings, webhooks(&[LINE_SECRET], &[GENESYS_SECRET]));
+    Start { log: log.clone(), spool: Some(spool), ..start }
+}
+
+async fn start_at(log: &Log, spool: SpoolSettings, clock: &Clock) -> Server {
+    starting(log, Spool::open(spool, clock.clone()).unwrap()).start().await
 }
 
 fn body(n: usize) -> Vec<u8> {
@@ -51,7 +57,7 @@ fn body(n: usize) -> Vec<u8> {
 
 async fn post(server: &Server, n: usize) -> u16 {
     let began = Instant::now();
-    let answer = server.post(Source::Line, &body(n)).await;
+    let answer = server.post(LINE, &body(n)).await;
     assert!(began.elapsed() < ANSWERED_WITHIN, "answered after {:?}", began.elapsed());
     if answer.status == 503 {
         assert_eq!(answer.header("retry-after"), Some("5"));
@@ -267,7 +273,7 @@ async fn many_connections_are_spooled_at_once_and_each_keeps_its_order() {
         async move {
             let mut client = server.connect().await;
             for n in 0..50 {
-                client.write(&signed(Source::Line, &body(connection * 100 + n))).await;
+                client.write(&signed(LINE, &body(connection * 100 + n))).await;
                 assert_eq!(client.answer().await.unwrap().status, 200);
             }
         }
@@ -308,16 +314,14 @@ async fn what_waits_for_the_disk_is_bounded() {
 #[tokio::test(flavor = "multi_thread")]
 async fn with_a_key_ring_neither_the_spool_nor_the_log_can_be_read() {
     let (dir, log) = (TempDir::new().unwrap(), Log::new(Mood::Silent));
-    let settings = Settings { ack_timeout: ACK_TIMEOUT, ..settings() };
     let spool = Spool::open(spool_settings(dir.path(), "one"), Clock::manual(RECEIVED)).unwrap();
     let keys = std::sync::Arc::new(keys::KeyRing::of("a", keys::Secret([1; 32])));
-    let account = account(&[LINE_SECRET], &[GENESYS_SECRET]);
-    let server = Server::sealing(settings, account, log.clone(), spool, keys.clone()).await;
+    let server = Start { keys: Some(keys.clone()), ..starting(&log, spool) }.start().await;
     // The second has no time: it is a dead letter.
     for body in
         [body(0), br#"{"events":[{"type":"message","source":{"type":"user","userId":"U1"}}]}"#.to_vec()]
     {
-        assert_eq!(server.post(Source::Line, &body).await.status, 200);
+        assert_eq!(server.post(LINE, &body).await.status, 200);
     }
     let files =
         fs::read_dir(dir.path().join("one")).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap());

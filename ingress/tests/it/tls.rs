@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use ingress::Source;
 use runtime::config;
 use runtime::tls::ServerTls;
 use tokio::net::TcpStream;
@@ -11,7 +10,7 @@ use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-use crate::harness::{Client, GENESYS_SECRET, LINE_SECRET, Server, account, settings, signed};
+use crate::harness::{Client, GENESYS_SECRET, LINE, LINE_SECRET, Start, settings, signed, webhooks};
 
 #[tokio::test]
 async fn a_webhook_over_tls_is_served_and_a_plain_one_is_not() {
@@ -22,7 +21,8 @@ async fn a_webhook_over_tls_is_served_and_a_plain_one_is_not() {
     std::fs::write(&files.certificate, made.cert.pem()).unwrap();
     std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
     let tls = ServerTls::load(&files).unwrap().acceptor();
-    let server = Server::with_tls(settings(), account(&[LINE_SECRET], &[GENESYS_SECRET]), Some(tls)).await;
+    let start = Start::new(settings(), webhooks(&[LINE_SECRET], &[GENESYS_SECRET]));
+    let server = Start { tls: Some(tls), ..start }.start().await;
 
     let mut roots = RootCertStore::empty();
     roots.add(made.cert.der().clone()).unwrap();
@@ -36,11 +36,11 @@ async fn a_webhook_over_tls_is_served_and_a_plain_one_is_not() {
     let stream = TlsConnector::from(Arc::new(client)).connect(name, stream).await.unwrap();
     let mut client = Client::new(stream);
     for _ in 0..2 {
-        client.write(&signed(Source::Line, br#"{"events":[]}"#)).await;
+        client.write(&signed(LINE, br#"{"events":[]}"#)).await;
         assert_eq!(client.answer().await.unwrap().status, 200);
     }
 
     let mut plain = server.connect().await;
-    plain.write(&signed(Source::Line, br#"{"events":[]}"#)).await;
+    plain.write(&signed(LINE, br#"{"events":[]}"#)).await;
     assert!(plain.answer().await.is_none());
 }

@@ -3,12 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use mask::Masker;
 use schemas::Framing;
 
 use super::*;
-use crate::Masker;
-use crate::message::{Body, Said};
-use crate::settings::{Account, Framings};
 
 const KEY: &[u8] = b"a key for tests";
 
@@ -30,54 +28,37 @@ impl People for Table {
 
 fn step(people: Table) -> Identify<Table> {
     let settings = Settings {
-        accounts: Vec::new(),
-        hold_line_ms: 0,
-        hold_genesys_ms: 0,
+        source: platforms::of_unnamed(),
+        routes: BTreeMap::new(),
+        hold_ms: 0,
+        together: false,
         hold_spooled_ms: 0,
         masker: Arc::new(Masker::built_in()),
         mask_agent_texts: false,
         keys: None,
         identity_key: KEY.to_vec(),
-        framings: Framings::SINGLE_OBJECT,
+        framings: schemas::Framings::single_object(),
     };
     Identify::new(&settings, people)
 }
 
-fn message(who: Who) -> Message {
-    let account = Account {
-        name: "th".into(),
-        genesys: "main".into(),
-        integration: "i".into(),
-        attributes: Arc::default(),
-    };
-    Message {
-        account: Arc::new(account),
-        event: 1,
-        conversation: 1,
-        event_time: 1,
-        received: 1,
-        bytes: 1,
-        message_id: "1".into(),
-        who,
-        body: Body::Line(Said::Text("a".into())),
-        unknown: Vec::new(),
-        finds: Vec::new(),
-        tokens: Vec::new(),
-    }
+fn account(name: &str) -> AccountRef {
+    AccountRef::new("line", name)
 }
 
-fn from(address: &str, speaker: Speaker) -> Message {
-    message(Who::Address { address: address.into(), speaker })
+fn guid_of(name: &str, address: &str) -> String {
+    person_guid(KEY, &account(name), address)
 }
 
-/// GUID, prefix and what was written.
-fn run(step: &mut Identify<Table>, mut message: Message) -> (String, String, Vec<Output>) {
+fn from(address: &str, speaker: Speaker) -> Party {
+    Party::Customer { address: address.into(), speaker }
+}
+
+/// GUID, who speaks and what was written.
+fn run(step: &mut Identify<Table>, party: &Party) -> (String, Option<Member>, Vec<Output>) {
     let mut out = Vec::new();
-    step.identify(&mut message, &mut out);
-    match message.who {
-        Who::Person { guid, prefix } => (guid, prefix, out),
-        Who::Address { .. } => panic!("not identified"),
-    }
+    let Identified { guid, member } = step.identify(&account("th"), party, &mut out);
+    (guid, member, out)
 }
 
 /// A change here makes every person a stranger. The expected values were computed with another tool.
@@ -94,63 +75,62 @@ fn guids_are_the_same_for_ever() {
         ),
     ];
     for (key, account, address, expected) in cases {
-        assert_eq!(person_guid(key, account, address), expected);
+        assert_eq!(person_guid(key, &self::account(account), address), expected);
     }
 }
 
 #[test]
 fn guids_are_of_version_8() {
-    let guid = Uuid::try_parse(&person_guid(KEY, "th", "U1")).unwrap();
+    let guid = Uuid::try_parse(&guid_of("th", "U1")).unwrap();
     assert_eq!((guid.get_version_num(), guid.get_variant()), (8, uuid::Variant::RFC4122));
 }
 
 #[test]
 fn a_person_is_written_once_and_never_where_the_table_has_them() {
-    let mut step =
-        step(Table { known: BTreeSet::from([person_guid(KEY, "th", "Uold")]), ..Table::default() });
-    assert!(run(&mut step, from("Uold", Speaker::Alone)).2.is_empty());
-    let (guid, _, out) = run(&mut step, from("Unew", Speaker::Alone));
+    let mut step = step(Table { known: BTreeSet::from([guid_of("th", "Uold")]), ..Table::default() });
+    assert!(run(&mut step, &from("Uold", Speaker::Alone)).2.is_empty());
+    let (guid, _, out) = run(&mut step, &from("Unew", Speaker::Alone));
     let [output] = &out[..] else { panic!("one record") };
     assert_eq!((output.topic, &*output.key), ("state.identity", guid.as_bytes()));
-    let entry = Codec::<IdentityEntry>::new(Framing::SingleObject).decode(&output.value).unwrap();
+    let entry = Codec::<IdentityEntry>::new(&Framing::single_object()).decode(&output.value).unwrap();
     let person = entry.person.unwrap();
     assert_eq!((&*person.channel, &*person.account, &*person.address), ("line", "th", "Unew"));
     assert_eq!((entry.guid, entry.alias_of), (guid, None));
-    assert!(run(&mut step, from("Unew", Speaker::Alone)).2.is_empty());
+    assert!(run(&mut step, &from("Unew", Speaker::Alone)).2.is_empty());
 }
 
 #[test]
 fn what_is_remembered_is_bounded() {
     let mut step = step(Table::default());
     step.remembered = 2;
-    let mut written = |address| run(&mut step, from(address, Speaker::Alone)).2.len();
+    let mut written = |address| run(&mut step, &from(address, Speaker::Alone)).2.len();
     assert_eq!([written("a"), written("b"), written("a"), written("c"), written("a")], [1, 1, 0, 1, 1]);
 }
 
 #[test]
 fn aliases_are_followed_both_ways_and_a_circle_ends() {
-    let (old, new) = (person_guid(KEY, "th", "U1"), "b".to_owned());
+    let (old, new) = (guid_of("th", "U1"), "b".to_owned());
     let aliases = [(old.clone(), "a".to_owned()), ("a".into(), new.clone()), ("x".into(), "x".into())];
     let mut step = step(Table { aliases: aliases.into(), ..Table::default() });
-    let (guid, _, out) = run(&mut step, from("U1", Speaker::Alone));
+    let (guid, _, out) = run(&mut step, &from("U1", Speaker::Alone));
     assert_eq!(guid, new);
     assert!(out.is_empty(), "the entry of an alias is not overwritten");
-    let agent = |guid: &str| message(Who::Person { guid: guid.into(), prefix: String::new() });
-    assert_eq!(run(&mut step, agent(&old)).0, new);
-    assert_eq!(run(&mut step, agent("x")).0, "x");
-    assert_eq!(run(&mut step, agent("stranger")).0, "stranger");
+    let agent = |guid: &str| Party::Agent { person: guid.into() };
+    assert_eq!(run(&mut step, &agent(&old)).0, new);
+    assert_eq!(run(&mut step, &agent("x")).0, "x");
+    assert_eq!(run(&mut step, &agent("stranger")).0, "stranger");
 }
 
 #[test]
 fn members_of_a_group_are_told_apart_without_their_ids() {
     let mut step = step(Table::default());
     let member = |user: &str| Speaker::Member(user.into());
-    let (group, anna, _) = run(&mut step, from("C1", member("Uanna")));
-    let (same, bert, _) = run(&mut step, from("C1", member("Ubert")));
-    let (_, elsewhere, _) = run(&mut step, from("C2", member("Uanna")));
+    let (group, anna, _) = run(&mut step, &from("C1", member("Uanna")));
+    let (same, bert, _) = run(&mut step, &from("C1", member("Ubert")));
+    let (_, elsewhere, _) = run(&mut step, &from("C2", member("Uanna")));
     assert_eq!(group, same, "the conversation is the group's");
     assert!(anna != bert && anna != elsewhere);
-    assert_eq!(anna.len(), "[member ab12] ".len());
-    assert_eq!(run(&mut step, from("C1", Speaker::Unnamed)).1, "[member] ");
-    assert_eq!(run(&mut step, from("U1", Speaker::Alone)).1, "");
+    assert!(matches!(anna, Some(Member::Tagged(tag)) if tag.len() == MEMBER_TAG_HEX));
+    assert_eq!(run(&mut step, &from("C1", Speaker::Unnamed)).1, Some(Member::Unnamed));
+    assert_eq!(run(&mut step, &from("U1", Speaker::Alone)).1, None);
 }

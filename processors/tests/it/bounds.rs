@@ -1,9 +1,10 @@
 //! What is too long for one object, one push or one record.
 
-use processors::{LINE_OBJECTS, LINE_UNITS, derived_identity, identity_text};
-use schemas::{Codec, Framing, MAX_MESSAGE_BYTES, Reason, ToGenesys, ToLine, WEBHOOK_BODY_LIMIT};
+use platforms::line::{MESSAGE_OBJECTS, TEXT_UNITS};
+use processors::{derived_identity, identity_text};
+use schemas::{Codec, Content, Framing, MAX_MESSAGE_BYTES, Outbox, Reason, WEBHOOK_BODY_LIMIT};
 
-use crate::driver::{Direction, Raw, Table, run};
+use crate::driver::{Direction, Raw, Table, run, text_of};
 
 const GUID: &str = "6f4a0c1e-0000-8000-8000-000000000001";
 /// What a record has beside its text: ids, attributes, headers, in bytes.
@@ -14,17 +15,25 @@ fn agent(text: &str) -> Raw {
     Raw::new(Direction::GenesysToLine, GUID, value.to_string().as_bytes())
 }
 
+/// The texts of a record.
+fn texts(record: &Outbox) -> impl Iterator<Item = &str> {
+    record.contents.iter().map(|content| match content {
+        Content::Text { text } => text.as_str(),
+        _ => panic!("not a text"),
+    })
+}
+
 #[test]
 fn a_long_text_goes_out_in_several_pushes_in_order_and_whole() {
     let family = "👨\u{200D}👩\u{200D}👧\u{200D}👦";
     let text = format!("{} end", family.repeat(3_000)); // 33,004 units: 7 objects
     let (effects, _) = run(Direction::GenesysToLine, Table::default(), &[agent(&text)]);
-    let codec = Codec::<ToLine>::new(Framing::SingleObject);
-    let records: Vec<ToLine> = effects.outputs.iter().map(|o| codec.decode(&o.value).unwrap()).collect();
-    assert_eq!(records.iter().map(|r| r.texts.len()).collect::<Vec<_>>(), [LINE_OBJECTS, 2]);
-    assert_eq!(records.iter().flat_map(|r| r.texts.clone()).collect::<String>(), text);
-    for piece in records.iter().flat_map(|r| &r.texts) {
-        assert!(piece.encode_utf16().count() <= LINE_UNITS);
+    let codec = Codec::<Outbox>::new(&Framing::single_object());
+    let records: Vec<Outbox> = effects.outputs.iter().map(|o| codec.decode(&o.value).unwrap()).collect();
+    assert_eq!(records.iter().map(|r| r.contents.len()).collect::<Vec<_>>(), [MESSAGE_OBJECTS, 2]);
+    assert_eq!(records.iter().flat_map(texts).collect::<String>(), text);
+    for piece in records.iter().flat_map(texts) {
+        assert!(piece.encode_utf16().count() <= TEXT_UNITS);
         assert!(piece.starts_with('👨'), "no cluster is torn");
     }
     let event = u128::from_str_radix(&records[0].identity, 16).unwrap();
@@ -34,13 +43,11 @@ fn a_long_text_goes_out_in_several_pushes_in_order_and_whole() {
 
 #[test]
 fn blank_objects_are_left_out() {
-    let text = format!("{}{}b", "a".repeat(LINE_UNITS), " ".repeat(LINE_UNITS));
+    let text = format!("{}{}b", "a".repeat(TEXT_UNITS), " ".repeat(TEXT_UNITS));
     let (effects, _) = run(Direction::GenesysToLine, Table::default(), &[agent(&text)]);
-    let codec = Codec::<ToLine>::new(Framing::SingleObject);
-    assert_eq!(
-        codec.decode(&effects.outputs[0].value).unwrap().texts,
-        ["a".repeat(LINE_UNITS), "b".to_owned()]
-    );
+    let codec = Codec::<Outbox>::new(&Framing::single_object());
+    let record = codec.decode(&effects.outputs[0].value).unwrap();
+    assert_eq!(texts(&record).collect::<Vec<_>>(), ["a".repeat(TEXT_UNITS), "b".to_owned()]);
 }
 
 /// A LINE message of the given type and fields, padded to `size` bytes by repeating `unit` where `fill` stands.
@@ -88,6 +95,6 @@ fn a_long_line_text_stays_one_message() {
     let event = r#"{"type":"message","message":{"id":"1","type":"text","text":"fill"}}"#;
     let (effects, _) = run(Direction::LineToGenesys, Table::default(), &[padded(event, "ส", 60_000)]);
     let outbox = effects.outputs.iter().find(|o| o.topic == "outbox.genesys").unwrap();
-    let record = Codec::<ToGenesys>::new(Framing::SingleObject).decode(&outbox.value).unwrap();
-    assert!(record.text.len() > 59_900);
+    let record = Codec::<Outbox>::new(&Framing::single_object()).decode(&outbox.value).unwrap();
+    assert!(text_of(&record).len() > 59_900);
 }

@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
-use processors::{
-    Account, Entry, Find, Framings, Masker, Message, People, Settings, Vault, genesys_to_line,
-    line_to_genesys,
-};
-use schemas::{Reason, header};
+use mask::{Find, Masker};
+use platforms::{Account, Feeds, Platform, Setup};
+use processors::{Entry, Incoming, People, Settings, Vault, chain, routes};
+use schemas::{AccountRef, Framings, Outbox, Reason, header};
 use streams::{
     AppendTime, Chain, Counts, DedupeSet, Effects, Limits, MemoryBlocks, Offset, Output, Position, Record,
     Task, TaskTime,
@@ -65,26 +64,50 @@ impl Vault for Plain {
     }
 }
 
-pub(crate) fn settings() -> Settings {
+/// Two LINE accounts that feed one client.
+fn setup() -> Setup {
     let account = |name: &str, integration: &str, attributes: &[(&str, &str)]| Account {
-        name: name.into(),
-        genesys: "main".into(),
-        integration: integration.into(),
+        account: AccountRef::new("line", name),
+        feeds: Feeds { client: "main".into(), integration: integration.into(), webhook_secrets: Vec::new() },
         attributes: Arc::new(attributes.iter().map(|&(k, v)| (k.to_owned(), v.to_owned())).collect()),
     };
+    let accounts = vec![
+        account("line-th", INTEGRATION, &[("market", "Thailand"), ("brand", "Retail_Thai")]),
+        account("line-jp", "b2171742-7359-41cf-aa68-ad5049250806", &[]),
+    ];
+    Setup { accounts, ..Setup::default() }
+}
+
+pub(crate) fn settings(direction: Direction) -> Settings {
+    let source = direction.source();
     Settings {
-        accounts: vec![
-            account("line-th", INTEGRATION, &[("market", "Thailand"), ("brand", "Retail_Thai")]),
-            account("line-jp", "b2171742-7359-41cf-aa68-ad5049250806", &[]),
-        ],
-        hold_line_ms: HOLD,
-        hold_genesys_ms: HOLD,
+        source,
+        routes: routes(source, &setup()),
+        hold_ms: HOLD,
+        together: false,
         hold_spooled_ms: HOLD,
         masker: MASKER.clone(),
         mask_agent_texts: false,
         keys: None,
         identity_key: b"a key for tests".to_vec(),
-        framings: Framings::SINGLE_OBJECT,
+        framings: Framings::single_object(),
+    }
+}
+
+impl Direction {
+    fn source(self) -> &'static Platform {
+        match self {
+            Direction::LineToGenesys => &platforms::line::PLATFORM,
+            Direction::GenesysToLine => &platforms::genesys::PLATFORM,
+        }
+    }
+}
+
+/// The text of a record that is one text.
+pub(crate) fn text_of(record: &Outbox) -> &str {
+    match &record.contents[..] {
+        [schemas::Content::Text { text }] => text,
+        _ => panic!("not one text"),
     }
 }
 
@@ -112,19 +135,11 @@ impl Raw {
 
 /// What became of the records, once all holds are over.
 pub(crate) fn run(direction: Direction, people: Table, records: &[Raw]) -> (Effects, Counts) {
-    run_with(&settings(), direction, people, records)
+    run_with(&settings(direction), people, records)
 }
 
-pub(crate) fn run_with(
-    settings: &Settings,
-    direction: Direction,
-    people: Table,
-    records: &[Raw],
-) -> (Effects, Counts) {
-    let chain: Chain<Box<Message>> = match direction {
-        Direction::LineToGenesys => line_to_genesys(settings, people, Plain),
-        Direction::GenesysToLine => genesys_to_line(settings, people),
-    };
+pub(crate) fn run_with(settings: &Settings, people: Table, records: &[Raw]) -> (Effects, Counts) {
+    let chain: Chain<Box<Incoming>> = chain(settings, people, Plain);
     let limits = Limits {
         dedupe_retention: 30 * DAY,
         source_retention: 7 * DAY,

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use schemas::{AvroRecord, Codec, Framing, IdentityEntry, ToGenesys, ToLine, UnknownField};
+use schemas::{AvroRecord, Codec, Framing, IdentityEntry, Outbox, UnknownField};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -75,11 +75,17 @@ fn walk(folder: &str, direction: Direction) {
 }
 
 fn outcome(direction: Direction, text: &str) -> Value {
+    let (effects, counts) = run_case(direction, text);
+    shown(&effects, counts)
+}
+
+/// What the chain makes of a case.
+pub(crate) fn run_case(direction: Direction, text: &str) -> (Effects, Counts) {
     let case: Case = serde_json::from_str(text).expect("a case reads");
     let records: Vec<Raw> = case.records.iter().map(|record| raw(direction, record)).collect();
     let (effects, counts) = run(direction, Table { known: case.known, aliases: case.aliases }, &records);
     assert_eq!(counts.finished(), records.len() as u64, "every record is accounted for");
-    shown(&effects, counts)
+    (effects, counts)
 }
 
 fn raw(direction: Direction, record: &RecordOfCase) -> Raw {
@@ -121,8 +127,7 @@ fn shown(effects: &Effects, counts: Counts) -> Value {
 fn output(output: &Output) -> Value {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let value = match output.topic {
-        "outbox.genesys" => decoded::<ToGenesys>(&output.value),
-        "outbox.line" => decoded::<ToLine>(&output.value),
+        "outbox.genesys" | "outbox.line" => decoded::<Outbox>(&output.value),
         "state.identity" => decoded::<IdentityEntry>(&output.value),
         "audit.unknown-fields" => decoded::<UnknownField>(&output.value),
         other => panic!("no chain writes {other}"),
@@ -138,6 +143,7 @@ fn output(output: &Output) -> Value {
 }
 
 fn decoded<T: AvroRecord>(bytes: &[u8]) -> Value {
-    let value = Codec::<T>::new(Framing::SingleObject).decode(bytes).expect("an Avro value of its schema");
+    let value =
+        Codec::<T>::new(&Framing::single_object()).decode(bytes).expect("an Avro value of its schema");
     serde_json::to_value(value).unwrap()
 }

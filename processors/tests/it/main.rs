@@ -5,7 +5,6 @@
 mod bounds;
 mod driver;
 mod goldens;
-mod mask_corpus;
 mod sealed;
 mod unknown;
 mod vault;

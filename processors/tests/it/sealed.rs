@@ -16,7 +16,7 @@ fn ring(byte: u8) -> Arc<KeyRing> {
 }
 
 fn with_ring(byte: u8) -> Settings {
-    Settings { keys: Some(ring(byte)), ..settings() }
+    Settings { keys: Some(ring(byte)), ..settings(Direction::LineToGenesys) }
 }
 
 fn sealed(key: &str) -> Raw {
@@ -31,8 +31,7 @@ fn sealed(key: &str) -> Raw {
 fn a_sealed_record_becomes_what_it_would_unsealed() {
     let plain = Raw::new(Direction::LineToGenesys, KEY, EVENT.as_bytes());
     let (unsealed, _) = run(Direction::LineToGenesys, Table::default(), &[plain]);
-    let (opened, counts) =
-        run_with(&with_ring(1), Direction::LineToGenesys, Table::default(), &[sealed(KEY)]);
+    let (opened, counts) = run_with(&with_ring(1), Table::default(), &[sealed(KEY)]);
     assert_eq!((counts.released, counts.dead), (1, 0));
     let values = |effects: &streams::Effects| -> Vec<Vec<u8>> {
         effects.outputs.iter().map(|output| output.value.clone()).collect()
@@ -45,13 +44,13 @@ fn a_sealed_record_becomes_what_it_would_unsealed() {
 fn what_does_not_open_is_a_dead_letter_as_it_is() {
     let elsewhere = "line-th:U22222222222222222222222222222222";
     for (settings, key, detail) in [
-        (settings(), KEY, "sealed with the key a/20717, and `keys.file` is not set"),
+        (settings(Direction::LineToGenesys), KEY, "sealed with the key a/20717, and `keys.file` is not set"),
         (with_ring(2), KEY, "the sealed value was changed, or its key is another one"),
         (with_ring(1), elsewhere, "the sealed value was changed, or its key is another one"),
     ] {
         let raw = sealed(key);
         let value = raw.value.clone();
-        let (effects, counts) = run_with(&settings, Direction::LineToGenesys, Table::default(), &[raw]);
+        let (effects, counts) = run_with(&settings, Table::default(), &[raw]);
         assert_eq!((counts.dead, counts.released), (1, 0));
         let [dead] = &effects.dead[..] else { panic!("one dead letter") };
         assert_eq!((dead.reason, dead.detail.as_str()), (Reason::Sealed.code(), detail));

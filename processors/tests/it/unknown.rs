@@ -35,15 +35,16 @@ fn text(number: u32, after: i64, event: &[(&str, Value)], message: &[(&str, Valu
 fn told(records: &[Raw]) -> (Vec<(String, String)>, usize) {
     let (effects, counts) = run(Direction::LineToGenesys, Table::default(), records);
     assert_eq!(counts.dead, 0);
-    let codec = Codec::<UnknownField>::new(Framing::SingleObject);
-    let records = effects.outputs.iter().filter(|output| output.topic == Topic::UnknownFields.name());
+    let codec = Codec::<UnknownField>::new(&Framing::single_object());
+    let records = effects.outputs.iter().filter(|output| output.topic == Topic::UNKNOWN_FIELDS.name());
     let told = records.map(|output| {
         let UnknownField { source, account, field, value, received } = codec.decode(&output.value).unwrap();
         assert_eq!((source.as_str(), account.as_str()), ("webhooks.line", "line-th"));
         assert!(received >= EVENT_TIME);
         (field, value)
     });
-    let gone = effects.outputs.iter().filter(|output| output.topic == Topic::OutboxGenesys.name());
+    let gone =
+        effects.outputs.iter().filter(|output| output.topic == platforms::genesys::DESTINATION.outbox.name());
     (told.collect(), gone.count())
 }
 

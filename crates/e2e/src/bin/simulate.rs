@@ -56,7 +56,7 @@ fn name(guarantee: Guarantee) -> &'static str {
 }
 
 fn simulate(cli: &Cli) -> bool {
-    let setting = Setting { guarantee: cli.guarantee, defect: None };
+    let setting = Setting { guarantee: cli.guarantee, ..Setting::default() };
     let forced =
         cli.guarantee.map(|guarantee| format!(" --guarantee {}", name(guarantee))).unwrap_or_default();
     let begun = Instant::now();
@@ -77,14 +77,15 @@ fn simulate(cli: &Cli) -> bool {
         ));
     }
     let seconds = begun.elapsed().as_secs_f64();
-    let Report { seeds, at_least_once, records, crashes, restarts, repeats, put_out, violations } = report;
+    let Report { seeds, at_least_once, together, records, crashes, restarts, repeats, put_out, violations } =
+        report;
     let exactly_once = seeds - at_least_once;
     #[expect(clippy::cast_precision_loss, reason = "a rate for a person")]
     let rate = seeds as f64 / seconds;
     say(&format!(
         "{seeds} seeds in {seconds:.1} s ({rate:.0} a second), {exactly_once} exactly once and {at_least_once} at \
-         least once: {records} records, {crashes} crashes injected, {restarts} threads begun anew, {put_out} members \
-         put out, {repeats} effects repeated, {violations} violations"
+         least once, {together} with bursts in one go: {records} records, {crashes} crashes injected, {restarts} \
+         threads begun anew, {put_out} members put out, {repeats} effects repeated, {violations} violations"
     ));
     violations == 0
 }

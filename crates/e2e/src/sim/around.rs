@@ -3,6 +3,7 @@
 use runtime::config::Guarantee;
 use streams::{Effects, Entry, Position};
 
+use super::bursts::Step;
 use super::chain::{Known, encode_dead};
 use super::defect::Defect;
 use super::disk::Disk;
@@ -51,6 +52,10 @@ pub(super) struct Around {
     pub(super) known: Known,
     /// For the defect that writes entries one transaction too late, by partition.
     pub(super) later: Vec<Vec<Entry>>,
+    /// What every task did, in order, where bursts leave in one go.
+    pub(super) steps: Vec<Step>,
+    /// How many tasks there have been.
+    pub(super) tasks: usize,
     pub(super) tally: Tally,
     /// What happened, where somebody wants to read it.
     pub(super) trace: Option<Vec<String>>,

@@ -89,7 +89,7 @@ fn parse(record: &Record<'_>) -> Result<Message, (&'static str, String)> {
 }
 
 /// The chain of a task.
-pub(super) fn chain(defect: Option<Defect>, known: &Known) -> Chain<Message> {
+pub(super) fn chain(together: bool, defect: Option<Defect>, known: &Known) -> Chain<Message> {
     let known = Arc::clone(known);
     let detour_hold = if defect == Some(Defect::SpoolHoldMissing) { HOLD } else { DETOUR_HOLD };
     Chain::parse(parse)
@@ -102,6 +102,7 @@ pub(super) fn chain(defect: Option<Defect>, known: &Known) -> Chain<Message> {
             sequence: 0,
             bytes: MESSAGE_BYTES,
         })
+        .together(together)
         .detour(detour_hold, |record| Event::decode(record.value).spooled)
         .map(move |released: Released<Message>, out| {
             let late = released.late_by > 0;

@@ -11,7 +11,7 @@ use super::instance::Instance;
 use super::kafka::Kafka;
 use super::order::Judge;
 use super::plan::{DAY, DETOUR_HOLD, Event, HOLD, Kind, LIMITS, OUTBOXES};
-use super::repeats;
+use super::{bursts, repeats};
 
 /// What must become of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub(super) struct Truth {
     pub(super) event: Event,
     pub(super) fate: Fate,
     /// How long it is held.
-    hold: i64,
+    pub(super) hold: i64,
     /// The greatest append time before it.
     pub(super) before: i64,
     /// Whether it is the first that came out of a spool: whatever is held waits for it, and for those after it.
@@ -45,6 +45,11 @@ impl Truth {
 
     pub(super) fn due(&self) -> i64 {
         self.append + self.hold
+    }
+
+    /// The latest time at which it leaves where bursts leave in one go, if nothing makes it wait.
+    pub(super) fn bound(&self) -> i64 {
+        self.due() + self.hold
     }
 }
 
@@ -94,6 +99,7 @@ pub(super) fn check(around: &Around, instances: &mut [Instance]) -> Result<(), S
     let judge = Judge::new(around, &truth);
     judge.order(&effects)?;
     judge.replay(&effects)?;
+    bursts::check(around, &truth)?;
     local_state(around, instances, &truth)
 }
 

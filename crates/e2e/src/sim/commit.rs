@@ -33,6 +33,13 @@ impl Instance {
             if around.has(Defect::OffsetOverHeld) {
                 position = running.task.position();
             }
+            if around.has(Defect::LeftKeptTooShort) {
+                position = running.notes.kept_too_short(
+                    &around.kafka.sources[partition],
+                    position,
+                    running.task.position(),
+                );
+            }
             let unmoved = running.committed == Some(position);
             let entries = to_write(around, partition, commit.entries);
             if around.has(Defect::MarkBeforeOutput) || around.has(Defect::SetBeforeCommit) {

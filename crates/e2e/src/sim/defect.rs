@@ -63,6 +63,11 @@ pub enum Defect {
     AppendTimeFirst,
     /// Time moves by the clock as soon as the broker is back, before the spools are drained.
     TimeRunsOnReturn,
+    /// One instance lets records leave one by one where all others let bursts leave in one go.
+    BurstsNotEverywhere,
+    /// Bursts leave in one go, and what left is read again for one hold, as if nothing waited longer; what a restart
+    /// has read again is not read again by the next.
+    LeftKeptTooShort,
     /// At least once: entries are written while outputs are not acknowledged.
     EntriesBeforeOutputs,
     /// At least once: offsets are committed while entries are not acknowledged.
@@ -83,7 +88,7 @@ pub enum Defect {
 
 impl Defect {
     /// All of them.
-    pub const ALL: [Defect; 37] = [
+    pub const ALL: [Defect; 39] = [
         Defect::MarkBeforeOutput,
         Defect::OffsetOffByOne,
         Defect::OffsetOverHeld,
@@ -113,6 +118,8 @@ impl Defect {
         Defect::SpoolHoldMissing,
         Defect::AppendTimeFirst,
         Defect::TimeRunsOnReturn,
+        Defect::BurstsNotEverywhere,
+        Defect::LeftKeptTooShort,
         Defect::EntriesBeforeOutputs,
         Defect::OffsetsBeforeEntries,
         Defect::SetBeforeCommit,
@@ -137,6 +144,12 @@ impl Defect {
             | Self::PositionJumps => Guarantee::AtLeastOnce,
             _ => Guarantee::ExactlyOnce,
         }
+    }
+
+    /// Whether it shows only where bursts leave in one go.
+    #[must_use]
+    pub fn is_of_bursts(self) -> bool {
+        matches!(self, Self::BurstsNotEverywhere | Self::LeftKeptTooShort)
     }
 
     /// What it does, for a person.
@@ -172,6 +185,8 @@ impl Defect {
             Self::SpoolHoldMissing => "spools drained out of order: no longer hold",
             Self::AppendTimeFirst => "append time moves time before the record has its place",
             Self::TimeRunsOnReturn => "time runs before the spools are drained",
+            Self::BurstsNotEverywhere => "one instance lets the records of a burst leave one by one",
+            Self::LeftKeptTooShort => "what left in a burst read again for one hold only, and once",
             Self::EntriesBeforeOutputs => "at least once: changelog written before outputs are acknowledged",
             Self::OffsetsBeforeEntries => {
                 "at least once: offsets committed before the changelog is acknowledged"

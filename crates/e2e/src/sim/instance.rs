@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use streams::{Counts, DedupeSet, Effects, Position, StoreFault, Task, TaskTime};
 
 use super::around::Around;
+use super::bursts::Notes;
 use super::chain::{MESSAGE_BYTES, Message};
 use super::defect::Defect;
 use super::disk::Disk;
@@ -56,6 +57,8 @@ pub(super) struct Running {
     pub(super) fresh: bool,
     /// How far the client knows the partition to go, and since when it knows.
     seen: (i64, i64),
+    /// What is noted of its steps.
+    pub(super) notes: Notes,
 }
 
 /// A task on its way.
@@ -313,11 +316,13 @@ impl Instance {
                 }
                 let record = &around.kafka.sources[partition][usize::try_from(offset).expect("a position")];
                 running.fresh = true;
+                running.notes.begin(&running.task);
                 if around.has(Defect::AppendTimeFirst) {
                     running.task.advance(TaskTime(record.append));
                 }
                 running.task.process(&record.at(offset))?;
                 let effects = running.task.take_effects();
+                running.notes.end(around, partition, &running.task, Some(offset), &effects);
                 self.write(around, partition, effects)?;
             }
         }
@@ -367,8 +372,10 @@ impl Instance {
             let (high, since) = running.seen;
             let at_end = running.task.position().0 >= high && since + REPORT_VALID > around.now;
             if (at_end && !fresh && !is_away) || over {
+                running.notes.begin(&running.task);
                 running.task.advance(TaskTime(time.0 + step));
                 let effects = running.task.take_effects();
+                running.notes.end(around, partition, &running.task, None, &effects);
                 self.write(around, partition, effects)?;
             }
         }
@@ -386,12 +393,14 @@ impl Instance {
         while self.held_bytes() > around.settings.hold_bytes {
             let fullest = self.tasks.iter_mut().max_by_key(|(_, running)| running.task.held_bytes());
             let Some((partition, running)) = fullest else { break };
+            running.notes.begin(&running.task);
             if !running.task.cut_hold() {
                 break;
             }
             let (partition, effects) = (*partition, running.task.take_effects());
             around.tell(|| format!("instance {} cuts the hold of partition {partition}", self.id));
             around.cut[partition] = true;
+            running.notes.end(around, partition, &running.task, None, &effects);
             self.write(around, partition, effects)?;
         }
         let held: usize = self.tasks.values().map(|running| running.task.held()).sum();
@@ -445,7 +454,8 @@ impl Instance {
 }
 
 impl Running {
-    pub(super) fn new(task: Task<Message, Disk>, changelog: i64) -> Self {
-        Self { task, changelog, committed: None, written: false, fresh: true, seen: (0, i64::MIN / 2) }
+    pub(super) fn new(task: Task<Message, Disk>, changelog: i64, notes: Notes) -> Self {
+        let seen = (0, i64::MIN / 2);
+        Self { task, changelog, committed: None, written: false, fresh: true, seen, notes }
     }
 }

@@ -5,6 +5,7 @@
 //! be cut off, stopped and overtaken between any two. After each run its [invariants](check) must hold.
 
 mod around;
+mod bursts;
 mod chain;
 mod check;
 mod commit;
@@ -34,6 +35,8 @@ pub struct Report {
     pub seeds: u64,
     /// Of these, seeds without transactions.
     pub at_least_once: u64,
+    /// Of these, seeds whose bursts leave in one go.
+    pub together: u64,
     /// Source records.
     pub records: u64,
     /// Instances killed.
@@ -64,20 +67,27 @@ pub struct Failure {
 pub struct Setting {
     /// What the processors promise. Where nobody says, each seed has its own: a third of them run without transactions.
     pub guarantee: Option<Guarantee>,
+    /// Whether a conversation's burst leaves in one go. Where nobody says, it does in every other seed.
+    pub together: Option<bool>,
     /// What is wrong on purpose.
     pub defect: Option<Defect>,
 }
 
 impl Setting {
-    /// With this wrong on purpose, under the guarantee that it belongs to.
+    /// With this wrong on purpose, under the guarantee, and with the bursts, that it belongs to.
     #[must_use]
     pub fn wrong(defect: Defect) -> Self {
-        Self { guarantee: Some(defect.guarantee()), defect: Some(defect) }
+        let together = defect.is_of_bursts().then_some(true);
+        Self { guarantee: Some(defect.guarantee()), together, defect: Some(defect) }
     }
 
     fn guarantee(self, seed: u64) -> Guarantee {
         let own = if seed % 3 == 2 { Guarantee::AtLeastOnce } else { Guarantee::ExactlyOnce };
         self.guarantee.unwrap_or(own)
+    }
+
+    fn together(self, seed: u64) -> bool {
+        self.together.unwrap_or(seed % 2 == 1)
     }
 }
 
@@ -86,7 +96,8 @@ pub fn run(seed: u64, setting: Setting, report: &mut Report) -> Option<Failure> 
     report.seeds += 1;
     let guarantee = setting.guarantee(seed);
     report.at_least_once += u64::from(guarantee == Guarantee::AtLeastOnce);
-    let what = match catch_unwind(AssertUnwindSafe(|| world::run(seed, guarantee, setting.defect, false))) {
+    report.together += u64::from(setting.together(seed));
+    let what = match catch_unwind(AssertUnwindSafe(|| world::run(seed, setting, false))) {
         Ok(finding) => {
             report.records += finding.tally.records;
             report.crashes += finding.tally.crashes;
@@ -104,7 +115,7 @@ pub fn run(seed: u64, setting: Setting, report: &mut Report) -> Option<Failure> 
 /// Runs one seed again and tells what happened in it.
 #[must_use]
 pub fn trace(seed: u64, setting: Setting) -> Vec<String> {
-    let run = || world::run(seed, setting.guarantee(seed), setting.defect, true).trace;
+    let run = || world::run(seed, setting, true).trace;
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_default()
 }
 

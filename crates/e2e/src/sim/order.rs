@@ -28,6 +28,9 @@ pub(super) struct Judge<'a> {
     accepted: Vec<Vec<&'a Truth>>,
     /// The records of each partition that made wait what was held.
     begins: Vec<Vec<&'a Truth>>,
+    /// Partitions of which nothing came out of a spool, nor was long on its way: with an exact client, what leaves when
+    /// is told by append times alone.
+    plain: Vec<bool>,
     margin: i64,
 }
 
@@ -38,7 +41,13 @@ impl<'a> Judge<'a> {
         };
         let accepted = select(|record| record.fate == Fate::Accepted);
         let begins = select(|record| record.begins);
-        Self { around, accepted, begins, margin: if around.settings.exact { 0 } else { MARGIN } }
+        let is_plain = |records: &Vec<Truth>| records.iter().all(|record| record.event.received.is_none());
+        let plain = truth.iter().map(is_plain).collect();
+        Self { around, accepted, begins, plain, margin: if around.settings.exact { 0 } else { MARGIN } }
+    }
+
+    fn by_id(&self) -> HashMap<u32, &'a Truth> {
+        self.accepted.iter().flatten().map(|record| (record.event.id, *record)).collect()
     }
 
     /// Task time when a record is read.
@@ -75,6 +84,10 @@ impl<'a> Judge<'a> {
                 most = most.max(postponed);
             }
         }
+        if self.around.settings.together {
+            // It may wait for others as long again.
+            most += if most > record.due() { DETOUR_HOLD } else { record.hold };
+        }
         Span { least, most }
     }
 
@@ -82,8 +95,7 @@ impl<'a> Judge<'a> {
     /// before another which may have left.
     pub(super) fn order(&self, effects: &[Effect]) -> Result<(), String> {
         let around = self.around;
-        let accepted: HashMap<u32, &Truth> =
-            self.accepted.iter().flatten().map(|record| (record.event.id, *record)).collect();
+        let accepted = self.by_id();
         for (conversation, ids) in by_conversation(effects) {
             let released: Vec<(&Truth, bool)> = ids.iter().map(|(id, late)| (accepted[id], *late)).collect();
             if released.first().is_some_and(|(record, _)| around.cut[record.partition]) {
@@ -92,16 +104,18 @@ impl<'a> Judge<'a> {
             // When `b` left, at the earliest, as far as `a` must know of it: by itself, or with another that it sorts
             // before; a late one at once.
             let left_at = |b: &Truth, late: bool, a: &Truth| {
-                let takes =
-                    |(c, _): &&(&Truth, bool)| c.sort() > b.sort() && self.leaves(c, b).most > b.append;
+                let takes = |(c, _): &&(&Truth, bool)| {
+                    c.sort() > b.sort() && self.leaves(c, b).most > self.placed_at(b).least
+                };
                 let taken = released.iter().filter(takes).map(|(c, _)| self.leaves(c, b).least).min();
                 let by_itself = self.leaves(b, a).least;
                 let left =
                     if late { b.append } else { taken.map_or(by_itself, |taken| taken.min(by_itself)) };
-                // In a transaction what has left is remembered for a hold. At least once, `a` need not be marked late
-                // after a copy of `b` whose commit was cut off: nobody knew of that any more. It must have come in time
-                // for the copy.
-                if around.is_transactional() { left.max(b.due()) } else { left }
+                // In a transaction what has left is remembered for as long as a record may wait. At least once, `a`
+                // need not be marked late after a copy of `b` whose commit was cut off: nobody knew of that any more. It
+                // must have come in time for the copy.
+                let known = if around.settings.together { b.bound() } else { b.due() };
+                if around.is_transactional() { left.max(known) } else { left }
             };
             for (index, (a, late)) in released.iter().enumerate() {
                 let placed = self.placed_at(a).most;
@@ -127,6 +141,9 @@ impl<'a> Judge<'a> {
     /// The events of which only the clock of a live run tells whether they are late: they were received, or came out of
     /// a spool, before others of which it is open whether they had left.
     fn open(&self, partition: usize) -> HashSet<u32> {
+        if self.is_determined(partition) {
+            return HashSet::new();
+        }
         let records = &self.accepted[partition];
         let is_open = |(at, b): &(usize, &&Truth)| {
             let placed = self.placed_at(b);
@@ -139,9 +156,28 @@ impl<'a> Judge<'a> {
         records.iter().enumerate().filter(is_open).map(|(_, b)| b.event.id).collect()
     }
 
+    /// Whether append times alone tell when each burst of a partition leaves.
+    fn is_determined(&self, partition: usize) -> bool {
+        self.around.settings.together && self.around.settings.exact && self.plain[partition]
+    }
+
+    /// The offset of the first record of a conversation that is late in a replay, and was not after a restart, which did
+    /// not know any more what had left: it was held, a burst waited for it, and others after it ended elsewhere.
+    fn forgotten(&self, partition: usize, live: &[&(u32, bool)], late: &HashSet<u32>) -> i64 {
+        if !self.is_determined(partition) || !self.around.moved[partition] {
+            return i64::MAX;
+        }
+        let on_time: HashSet<u32> = live.iter().filter(|(_, late)| !*late).map(|(id, _)| *id).collect();
+        let is_forgotten =
+            |record: &&&Truth| late.contains(&record.event.id) && on_time.contains(&record.event.id);
+        let first = self.accepted[partition].iter().find(is_forgotten);
+        first.map_or(i64::MAX, |record| record.offset)
+    }
+
     /// A replay of the same log into a fresh group releases in the order of this run.
     pub(super) fn replay(&self, effects: &[Effect]) -> Result<(), String> {
         let around = self.around;
+        let accepted = self.by_id();
         let again = replayed(around).map_err(|fault| fault.to_string())?;
         let (live, again) = (by_conversation(effects), by_conversation(&again));
         for (conversation, live) in live {
@@ -166,7 +202,11 @@ impl<'a> Judge<'a> {
                     ));
                 }
                 let late: HashSet<u32> = again.iter().filter(|(_, late)| *late).map(|(id, _)| *id).collect();
-                if let Some((id, _)) = live.iter().find(|(id, is_late)| *is_late && !late.contains(id)) {
+                let forgotten = self.forgotten(partition, &live, &late);
+                let is_judged = |id: &u32| accepted[id].offset < forgotten;
+                let only_live =
+                    |(id, is_late): &&&(u32, bool)| *is_late && !late.contains(id) && is_judged(id);
+                if let Some((id, _)) = live.iter().find(only_live) {
                     return Err(format!("event {id} was late, and is not in a replay"));
                 }
             }
@@ -197,7 +237,8 @@ fn replayed(around: &Around) -> Result<Vec<Effect>, StoreFault> {
     let mut again = Vec::new();
     for (partition, source) in around.kafka.sources.iter().enumerate() {
         let (set, _) = DedupeSet::open(MemoryBlocks::default())?;
-        let mut task = Task::new(chain(None, &around.known), LIMITS, set, Position(0), Counts::default());
+        let chain = chain(around.settings.together, None, &around.known);
+        let mut task = Task::new(chain, LIMITS, set, Position(0), Counts::default());
         for (offset, record) in (0..).zip(source) {
             task.process(&record.at(offset))?;
         }

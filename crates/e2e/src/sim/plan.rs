@@ -55,6 +55,8 @@ pub(super) struct Faults {
 #[derive(Debug)]
 pub(super) struct Settings {
     pub(super) guarantee: Guarantee,
+    /// Whether a conversation's burst leaves in one go.
+    pub(super) together: bool,
     pub(super) partitions: usize,
     pub(super) instances: usize,
     /// The client knows at once what the broker has, so that task time never runs over an unread record.
@@ -141,7 +143,7 @@ impl Event {
 }
 
 impl Settings {
-    pub(super) fn new(guarantee: Guarantee, random: &mut Random) -> Self {
+    pub(super) fn new(guarantee: Guarantee, together: bool, random: &mut Random) -> Self {
         let exact = random.chance(50_000);
         // Each seed has some of the faults: where all come at once they hide each other.
         let mut some = |rates: &[u64]| random.pick(rates);
@@ -159,6 +161,7 @@ impl Settings {
         };
         Self {
             guarantee,
+            together,
             partitions: 2 + random.below(3),
             instances: 2 + random.below(2),
             exact,

@@ -5,6 +5,7 @@ use streams::changelog::{self, Item};
 use streams::{CommitMetadata, DedupeSet, Task};
 
 use super::around::{Around, changelog_of};
+use super::bursts::Notes;
 use super::chain::chain;
 use super::defect::Defect;
 use super::group::News;
@@ -149,8 +150,12 @@ impl Instance {
                 {
                     around.complaint = Some(lack);
                 }
-                let task = Task::new(chain(around.defect, &around.known), LIMITS, set, start, counts);
-                self.tasks.insert(partition, Running::new(task, changelog));
+                let together =
+                    around.settings.together && !(around.has(Defect::BurstsNotEverywhere) && self.id == 0);
+                let chain = chain(together, around.defect, &around.known);
+                let task = Task::new(chain, LIMITS, set, start, counts);
+                around.tasks += 1;
+                self.tasks.insert(partition, Running::new(task, changelog, Notes::of(around.tasks)));
             }
         }
         Ok(())

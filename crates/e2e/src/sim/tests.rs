@@ -12,12 +12,12 @@ fn seeds_hold() {
         assert!(failure.is_none(), "{failure:?}");
     }
     assert!(report.crashes > 100 && report.restarts > 100 && report.put_out > 100, "{report:?}");
-    assert!(report.at_least_once == 100 && report.repeats > 100, "{report:?}");
+    assert!(report.at_least_once == 100 && report.together == 150 && report.repeats > 100, "{report:?}");
 }
 
 #[test]
 fn nothing_is_repeated_in_a_transaction() {
-    let setting = Setting { guarantee: Some(Guarantee::ExactlyOnce), defect: None };
+    let setting = Setting { guarantee: Some(Guarantee::ExactlyOnce), ..Setting::default() };
     let mut report = Report::default();
     for seed in 0..50 {
         run(seed, setting, &mut report);

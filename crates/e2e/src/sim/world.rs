@@ -6,14 +6,13 @@ use runtime::config::Guarantee;
 
 use super::around::{Around, Tally, changelog_of};
 use super::check::check;
-use super::defect::Defect;
 use super::disk::Disk;
 use super::group::Group;
 use super::instance::Instance;
 use super::kafka::{Committed, Kafka, SourceRecord};
 use super::plan::{Arrival, BEGIN, DAY, Settings};
 use super::random::Random;
-use super::repeats;
+use super::{Setting, repeats};
 
 /// Longest virtual time in which everything must have settled, in ms.
 const SETTLE: i64 = 60_000;
@@ -33,9 +32,10 @@ struct World {
 }
 
 /// Runs a seed.
-pub(super) fn run(seed: u64, guarantee: Guarantee, defect: Option<Defect>, traced: bool) -> Finding {
+pub(super) fn run(seed: u64, setting: Setting, traced: bool) -> Finding {
     let mut random = Random::new(seed);
-    let mut settings = Settings::new(guarantee, &mut random);
+    let (guarantee, defect) = (setting.guarantee(seed), setting.defect);
+    let mut settings = Settings::new(guarantee, setting.together(seed), &mut random);
     let arrivals = settings.arrivals(&mut random);
     let (partitions, instances) = (settings.partitions, settings.instances);
     let fragile = settings.faults.damage > 0;
@@ -53,6 +53,8 @@ pub(super) fn run(seed: u64, guarantee: Guarantee, defect: Option<Defect>, trace
         stormy: true,
         known: Arc::default(),
         later: vec![Vec::new(); partitions],
+        steps: Vec::new(),
+        tasks: 0,
         tally: Tally::default(),
         trace: traced.then(|| vec![format!("{settings:?}")]),
         complaint: None,

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use e2e::harness::Stage;
 use e2e::{Outcome, Running, Service, World, wait};
-use processors::Masker;
+use mask::Masker;
 use schemas::{Reason, Topic, header};
 
 use crate::{expect, play};
@@ -48,7 +48,7 @@ pub(crate) fn found_nowhere(stage: &mut Stage) -> Outcome {
 
         let services = cross(stage, world, &texts, &mut hunt).await?;
         let letters = wait::until("all dead letters", ARRIVES_WITHIN, || async {
-            world.records(Topic::DeadLetters).ok().filter(|letters| letters.len() >= MESSAGES / EVENTS)
+            world.records(Topic::DEAD_LETTERS).ok().filter(|letters| letters.len() >= MESSAGES / EVENTS)
         })
         .await?;
         hunt.through_metrics(&services.each_ref()).await?;
@@ -150,6 +150,6 @@ fn masked(texts: &[Text]) -> Outcome<Vec<String>> {
 
 /// The kinds of the built-in rules.
 fn kinds() -> BTreeSet<&'static str> {
-    let lines = include_str!("../../../../processors/src/mask/rules.toml").lines();
+    let lines = include_str!("../../../mask/src/rules.toml").lines();
     lines.filter_map(|line| line.strip_prefix("kind = \"")?.strip_suffix('"')).collect()
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use e2e::harness::Stage;
 use e2e::process::account;
 use e2e::{Outcome, Service, World, wait};
+use platforms::line;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message};
@@ -51,7 +52,7 @@ pub(crate) fn record_and_place(stage: &mut Stage) -> Outcome {
             expect(letter.key == format!("{}:{CUSTOMER}", account::LINE).as_bytes(), "the key is another")?;
             let told = |name: &str| letter.headers.get(name).map(String::as_str);
             expect(told(header::DEAD_STAGE) == Some("processors"), "the stage is another")?;
-            let source = world.topics().of(Topic::WebhooksLine);
+            let source = world.topics().of(line::SOURCE.webhooks);
             expect(told(header::DEAD_TOPIC) == Some(&source), "the topic is another")?;
             expect(told(header::EVENT_ID) == value["webhookEventId"].as_str(), "its own headers are gone")?;
             let place = |name: &str| told(name).and_then(|text| text.parse::<i64>().ok());
@@ -90,7 +91,7 @@ fn event(id: &str, time: i64, message: &Value) -> Value {
 
 /// Waits for so many dead letters and gives all that are there.
 async fn until_dead(world: &World, count: usize) -> Outcome<Vec<Letter>> {
-    let topic = world.topics().of(Topic::DeadLetters);
+    let topic = world.topics().of(Topic::DEAD_LETTERS);
     let consumer = reader(world)?;
     consumer.subscribe(&[&topic]).map_err(|error| error.to_string())?;
     let mut letters = Vec::new();

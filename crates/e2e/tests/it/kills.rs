@@ -53,20 +53,16 @@ async fn carry<T>(
     let _ingress = world.product.start(Service::Ingress, "ingress").await?;
     let _egress = world.product.start(Service::Egress, "egress").await?;
     let sends = plan(plan_settings);
-    let settings = DriveSettings {
-        seed: plan_settings.seed,
-        account: account::LINE.to_owned(),
-        in_flight: IN_FLIGHT,
-        known_within: ARRIVES_WITHIN,
-    };
+    let settings =
+        DriveSettings { seed: plan_settings.seed, in_flight: IN_FLIGHT, known_within: ARRIVES_WITHIN };
     let (report, disturbed) = tokio::join!(drive(&world.standins, &sends, settings), disturbed);
     let _processors = disturbed?;
     expect(report.never_sent.is_empty(), format!("{} answers had nobody", report.never_sent.len()))?;
     fence(world, plan_settings).await?;
 
     let result = audit(&report.messages, &arrivals(&world.standins), HOLD_MS);
-    let accepted = result.to_genesys.accepted + result.to_line.accepted;
-    expect(result.is_clean(), format!("{}\n{}", told(&result.to_genesys), told(&result.to_line)))?;
+    let accepted = result.inbound.accepted + result.outbound.accepted;
+    expect(result.is_clean(), format!("{}\n{}", told(&result.inbound), told(&result.outbound)))?;
     expect(
         accepted == plan_settings.messages as usize,
         format!("only {accepted} were accepted: {:?}", report.tries),

@@ -53,14 +53,14 @@ pub(crate) fn masked_and_sealed(stage: &mut Stage) -> Outcome {
             world.standins.line().compose(account::LINE, vec![event]).ok_or("the account is set up")?;
         world.accepted(&webhook).await?;
         wait::until("a dead letter", ARRIVES_WITHIN, || {
-            let letters = values(world, Topic::DeadLetters);
+            let letters = values(world, Topic::DEAD_LETTERS);
             async move { letters.is_ok_and(|letters| !letters.is_empty()).then_some(()) }
         })
         .await?;
 
         let secrets = ["4532-0151", "４５３２", "０１０－１２３４", "900101", "1234568"];
         let mut records = 0;
-        for topic in Topic::ALL.map(|spec| spec.topic) {
+        for topic in world.all_topics() {
             for value in values(world, topic)? {
                 records += 1;
                 let text = String::from_utf8_lossy(&value);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use e2e::harness::Stage;
-use e2e::process::account;
 use e2e::{Outcome, Service, World, wait};
+use platforms::{genesys, line};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use schemas::Topic;
@@ -25,7 +25,7 @@ const PLAN: PlanSettings = PlanSettings {
 };
 const WITHIN: Duration = Duration::from_secs(60);
 const REQUEST: Duration = Duration::from_secs(10);
-const SOURCES: [Topic; 2] = [Topic::WebhooksLine, Topic::WebhooksGenesys];
+const SOURCES: [Topic; 2] = [line::SOURCE.webhooks, genesys::SOURCE.webhooks];
 
 /// Once with the local state as it was, once without any.
 pub(crate) fn without_effect(stage: &mut Stage) -> Outcome {
@@ -33,12 +33,7 @@ pub(crate) fn without_effect(stage: &mut Stage) -> Outcome {
         let _ingress = world.product.start(Service::Ingress, "ingress").await?;
         let _egress = world.product.start(Service::Egress, "egress").await?;
         let processors = world.product.start(Service::Processors, "processors").await?;
-        let settings = DriveSettings {
-            seed: PLAN.seed,
-            account: account::LINE.to_owned(),
-            in_flight: 64,
-            known_within: WITHIN,
-        };
+        let settings = DriveSettings { seed: PLAN.seed, in_flight: 64, known_within: WITHIN };
         let report = drive(&world.standins, &plan(&PLAN), settings).await;
         expect(settled(&world.standins, &report.messages, WITHIN).await, "not every message has arrived")?;
         processed(world).await?;
@@ -122,7 +117,7 @@ async fn processed(world: &World) -> Outcome {
 fn outbox(world: &World) -> Outcome<Vec<i64>> {
     let consumer = group(world)?;
     let mut all = Vec::new();
-    for topic in [Topic::OutboxGenesys, Topic::OutboxLine] {
+    for topic in [genesys::DESTINATION.outbox, line::DESTINATION.outbox] {
         let topic = world.topics().of(topic);
         let metadata = consumer.fetch_metadata(Some(&topic), REQUEST).map_err(|error| error.to_string())?;
         for partition in 0..metadata.topics()[0].partitions().len() {

@@ -26,7 +26,7 @@ const HIDDEN_FOR: Duration = Duration::from_secs(2);
 /// transaction has ended, and is not taken for absent before.
 pub(crate) fn a_hidden_entry_is_not_absent(stage: &mut Stage) -> Outcome {
     play(stage, "table", async |_stage, world| {
-        let topic = world.topics().of(Topic::Identity);
+        let topic = world.topics().of(Topic::IDENTITY);
         let stopped = writer(world, "stopped")?;
         let living = writer(world, "living")?;
         write(&stopped, &topic, "an entry that never is")?;

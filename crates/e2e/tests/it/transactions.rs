@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use e2e::harness::Stage;
 use e2e::{Outcome, Running, Service, World, wait};
+use platforms::{genesys, line};
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
-use schemas::Topic;
 use standins::user_id;
 use streams::{CommitMetadata, Counts};
 
@@ -35,7 +35,7 @@ pub(crate) fn begun_anew(stage: &mut Stage) -> Outcome {
         let _ingress = world.product.start(Service::Ingress, "ingress").await?;
         let _egress = world.product.start(Service::Egress, "egress").await?;
         let processors = world.product.start(Service::Processors, "processors").await?;
-        let outbox = world.topics().of(Topic::OutboxGenesys);
+        let outbox = world.topics().of(genesys::DESTINATION.outbox);
         let user = user_id(7, 1);
         world.accepted(&world.text_of(&user, "before")).await?;
         world.until_at_genesys("before").await?;
@@ -132,9 +132,9 @@ fn leave_open(world: &World, gone: &BaseProducer, owner: &str) -> Outcome {
         group.commit(&owned, CommitMode::Sync)?;
         gone.init_transactions(SOON)?;
         gone.begin_transaction()?;
-        for topic in [Topic::DedupeLine, Topic::OutboxGenesys] {
+        for topic in [line::SOURCE.dedupe, genesys::DESTINATION.outbox] {
             for (_, partition, _) in
-                ends.iter().filter(|(topic, ..)| *topic == world.topics().of(Topic::WebhooksLine))
+                ends.iter().filter(|(topic, ..)| *topic == world.topics().of(line::SOURCE.webhooks))
             {
                 let topic = world.topics().of(topic);
                 let record =

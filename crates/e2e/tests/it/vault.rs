@@ -110,9 +110,9 @@ async fn kept_and_revealed(world: &World) -> Outcome<String> {
         expect(code == 0 && written.contains(&said.trim_end()), format!("{code}: {said}"))?;
     }
 
-    let audit = Codec::<Reveal>::new(Framing::SingleObject);
+    let audit = Codec::<Reveal>::new(&Framing::single_object());
     let records: Vec<Reveal> =
-        values(world, Topic::Reveals)?.iter().filter_map(|value| audit.decode(value).ok()).collect();
+        values(world, Topic::REVEALS)?.iter().filter_map(|value| audit.decode(value).ok()).collect();
     expect(records.len() == 2, format!("{} records of two reveals", records.len()))?;
     for record in &records {
         let is_told = record.what == Act::Reveal
@@ -134,7 +134,7 @@ async fn kept_and_revealed(world: &World) -> Outcome<String> {
     expect(code == 2 && said.contains("--reason"), format!("{code}: {said}"))?;
     let (code, said) = world.product.try_run(&["vault", "forget", "--person", "somebody"])?;
     expect(code == 2 && said.contains("not a GUID"), format!("{code}: {said}"))?;
-    let after = values(world, Topic::Reveals)?;
+    let after = values(world, Topic::REVEALS)?;
     expect(after.len() == records.len(), "what is not revealed is not on record")?;
     Ok(person)
 }
@@ -207,9 +207,9 @@ fn only_newest_key(ring: &str) -> Outcome {
 fn no_resident_number(world: &World, ring: &str) -> Outcome {
     let text = std::fs::read_to_string(ring).map_err(|error| error.to_string())?;
     let ring = KeyRing::parse(&text).map_err(|error| error.to_string())?;
-    let codec = Codec::<VaultEntry>::new(Framing::SingleObject);
+    let codec = Codec::<VaultEntry>::new(&Framing::single_object());
     let entries: Vec<VaultEntry> =
-        values(world, Topic::Vault)?.iter().filter_map(|value| codec.decode(value).ok()).collect();
+        values(world, Topic::VAULT)?.iter().filter_map(|value| codec.decode(value).ok()).collect();
     let mut keys = BTreeMap::new();
     for VaultEntry { person, data_key, .. } in &entries {
         let Some(key) = data_key else { continue };

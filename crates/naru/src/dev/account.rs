@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use schemas::Topic;
+use platforms::{Platform, Role};
+use runtime::config::Config;
 
 use super::Dev;
 use super::cluster::Counter;
@@ -10,7 +11,7 @@ use super::show::End;
 use crate::Failure;
 
 /// Where the records of one direction are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Account {
     /// Records that ingress has written.
     pub(crate) received: u64,
@@ -31,21 +32,28 @@ pub(crate) struct Account {
 impl Account {
     /// Reads the account of one direction: from the topics, the stream threads and egress, each for its part.
     pub(crate) fn read(dev: &Dev, counter: &Counter, direction: &Direction) -> Result<Self, Failure> {
-        let status = dev.status.sources().get(direction.source).copied().unwrap_or_default();
-        let delivered = dev.watcher.count(direction.destination, End::Delivered);
-        let refused = dev.watcher.count(direction.destination, End::Dead);
-        let outbox = counter.written(direction.outbox)?;
-        let received = counter.written(direction.webhooks)?;
-        let unread = received.saturating_sub(status.counts.finished() + status.held);
-        Ok(Self {
-            received,
-            delivered,
-            duplicate: status.counts.duplicate,
-            filtered: status.counts.filtered,
-            dead: status.counts.dead + refused,
-            held: status.held,
-            in_flight: unread + outbox.saturating_sub(delivered + refused),
-        })
+        let mut account = Self::default();
+        let (mut unread, mut unfinished) = (0, 0);
+        let statuses = dev.status.sources();
+        for source in &direction.sources {
+            let status = statuses.get(source.name).copied().unwrap_or_default();
+            let received = counter.written(source.source.webhooks)?;
+            account.received += received;
+            account.duplicate += status.counts.duplicate;
+            account.filtered += status.counts.filtered;
+            account.dead += status.counts.dead;
+            account.held += status.held;
+            unread += received.saturating_sub(status.counts.finished() + status.held);
+        }
+        for destination in &direction.destinations {
+            let delivered = dev.watcher.count(destination.name, End::Delivered);
+            let dead = dev.watcher.count(destination.name, End::Dead);
+            account.delivered += delivered;
+            account.dead += dead;
+            unfinished += counter.written(destination.destination.outbox)?.saturating_sub(delivered + dead);
+        }
+        account.in_flight = unread + unfinished;
+        Ok(account)
     }
 
     /// Whether every record is in exactly one state.
@@ -71,33 +79,33 @@ impl fmt::Display for Account {
     }
 }
 
-/// A direction and the parts of Naru that it goes through.
+/// A direction and the platforms on both ends of it.
 pub(crate) struct Direction {
-    /// For a person.
-    pub(crate) name: &'static str,
-    source: &'static str,
-    destination: &'static str,
-    webhooks: Topic,
-    outbox: Topic,
+    sources: Vec<&'static Platform>,
+    destinations: Vec<&'static Platform>,
 }
 
-/// Both directions.
-pub(crate) const DIRECTIONS: [Direction; 2] = [
-    Direction {
-        name: "LINE → Genesys",
-        source: "line",
-        destination: "genesys",
-        webhooks: Topic::WebhooksLine,
-        outbox: Topic::OutboxGenesys,
-    },
-    Direction {
-        name: "Genesys → LINE",
-        source: "genesys",
-        destination: "line",
-        webhooks: Topic::WebhooksGenesys,
-        outbox: Topic::OutboxLine,
-    },
-];
+impl Direction {
+    /// From the channels to the contact centre, and back.
+    pub(crate) fn both(config: &Config) -> [Self; 2] {
+        let is_channel = |platform: &&'static Platform| matches!(platform.role, Role::Channel(_));
+        let (channels, centres): (Vec<_>, Vec<_>) =
+            config.platforms.platforms().into_iter().partition(is_channel);
+        [
+            Self { sources: channels.clone(), destinations: centres.clone() },
+            Self { sources: centres, destinations: channels },
+        ]
+    }
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let titles = |platforms: &[&'static Platform]| {
+            platforms.iter().map(|platform| platform.title).collect::<Vec<_>>().join(" + ")
+        };
+        write!(f, "{} → {}", titles(&self.sources), titles(&self.destinations))
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
+use runtime::config::Config;
 use runtime::kafka::{LogContext, client_config};
 use schemas::{Topic, TopicNames};
 
@@ -24,12 +25,12 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Starts it, with every topic.
-    pub(crate) fn start(prefix: &str) -> Result<Self, Failure> {
+    /// Starts it, with every topic that a configuration needs.
+    pub(crate) fn start(config: &Config) -> Result<Self, Failure> {
         let mock = MockCluster::new(1).map_err(Failure::failed)?;
-        let names = TopicNames::new(prefix);
-        for spec in Topic::ALL {
-            mock.create_topic(&names.full(spec.name), PARTITIONS, 1).map_err(Failure::failed)?;
+        let names = TopicNames::new(&config.kafka.topic_prefix);
+        for topic in platforms::topics(config.platforms.platforms()) {
+            mock.create_topic(&names.of(topic), PARTITIONS, 1).map_err(Failure::failed)?;
         }
         Ok(Self { brokers: mock.bootstrap_servers(), names, _mock: mock })
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use standins::{DriveSettings, PlanSettings, Report, arrivals, audit, drive, plan, settled};
 
 use super::Dev;
-use super::account::{Account, DIRECTIONS};
+use super::account::{Account, Direction};
 use super::show::say;
 use crate::Failure;
 
@@ -33,35 +33,35 @@ pub(crate) async fn run(dev: &Dev, messages: u32) -> Result<(), Failure> {
         "naru dev: {messages} messages of {} people, both directions, {again} of them sent twice, some swapped",
         settings.people
     ));
-    let account = dev.config.line.keys().next().cloned().unwrap_or_default();
     let drive_settings =
-        DriveSettings { seed: settings.seed, account, in_flight: 64, known_within: Duration::from_secs(30) };
+        DriveSettings { seed: settings.seed, in_flight: 64, known_within: Duration::from_secs(30) };
     let report = tokio::select! {
         report = drive(&dev.standins, &sends, drive_settings) => report,
         () = progress(dev) => unreachable!("progress never ends"),
     };
     settled(&dev.standins, &report.messages, SETTLE).await;
-    let accounts = settle(dev).await?;
-    verdict(dev, messages, &report, &accounts)
+    let directions = Direction::both(&dev.config);
+    let accounts = settle(dev, &directions).await?;
+    verdict(dev, messages, &report, &directions, &accounts)
 }
 
 async fn progress(dev: &Dev) {
     loop {
         tokio::time::sleep(PROGRESS).await;
         if !dev.quiet {
-            let (genesys, line) =
-                (dev.standins.genesys().received().len(), dev.standins.line().received().len());
-            say(&format!("arrived: {genesys} at Genesys, {line} at LINE"));
+            let counts: Vec<String> =
+                dev.standins.counts().iter().map(|(place, count)| format!("{count} at {place}")).collect();
+            say(&format!("arrived: {}", counts.join(", ")));
         }
     }
 }
 
 /// Waits until nothing is under way, or no longer.
-async fn settle(dev: &Dev) -> Result<Vec<Account>, Failure> {
+async fn settle(dev: &Dev, directions: &[Direction]) -> Result<Vec<Account>, Failure> {
     let counter = dev.cluster.counter(&dev.config.kafka)?;
     let deadline = tokio::time::Instant::now() + SETTLE;
     loop {
-        let accounts: Vec<Account> = DIRECTIONS
+        let accounts: Vec<Account> = directions
             .iter()
             .map(|direction| Account::read(dev, &counter, direction))
             .collect::<Result<_, _>>()?;
@@ -72,14 +72,24 @@ async fn settle(dev: &Dev) -> Result<Vec<Account>, Failure> {
     }
 }
 
-fn verdict(dev: &Dev, messages: u32, report: &Report, accounts: &[Account]) -> Result<(), Failure> {
-    let hold = u64::try_from(dev.config.processors.hold_line.as_millis()).unwrap_or(u64::MAX);
+fn verdict(
+    dev: &Dev,
+    messages: u32,
+    report: &Report,
+    directions: &[Direction],
+    accounts: &[Account],
+) -> Result<(), Failure> {
+    let holds =
+        dev.config.platforms.platforms().into_iter().map(|source| dev.config.source(source.name).hold);
+    let hold = holds.min().map_or(0, |hold| u64::try_from(hold.as_millis()).unwrap_or(u64::MAX));
     let audit = audit(&report.messages, &arrivals(&dev.standins), hold);
     let answered = report.messages.iter().filter(|message| message.accepted_ms.is_some()).count();
     let all_sent = report.never_sent.is_empty() && answered == messages as usize;
     let clean = audit.is_clean() && all_sent && accounts.iter().all(Account::is_settled);
     if !clean {
-        say(&format!("LINE → Genesys  {}\nGenesys → LINE  {}", audit.to_genesys, audit.to_line));
+        for (direction, audited) in directions.iter().zip([&audit.inbound, &audit.outbound]) {
+            say(&format!("{direction}  {audited}"));
+        }
         say(&format!("never sent: {}; answers by status: {:?}", report.never_sent.len(), report.tries));
     }
     let outcome = if clean {
@@ -88,8 +98,8 @@ fn verdict(dev: &Dev, messages: u32, report: &Report, accounts: &[Account]) -> R
         "NOT each message arrived once and in order"
     };
     say(&format!("\n{outcome} ({:.0} s)", report.took.as_secs_f64()));
-    for (direction, account) in DIRECTIONS.iter().zip(accounts) {
-        say(&format!("{}  {account}", direction.name));
+    for (direction, account) in directions.iter().zip(accounts) {
+        say(&format!("{direction}  {account}"));
     }
     if clean { Ok(()) } else { Err(Failure::Failed("the demo did not come out right".to_owned())) }
 }

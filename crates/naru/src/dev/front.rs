@@ -26,7 +26,7 @@ pub(crate) async fn serve(
             accepted = listener.accept() => accepted,
             () = shutdown.wait() => return,
         };
-        let Ok((stream, _)) = stream else { continue };
+        let Ok((stream, peer)) = stream else { continue };
         // Answers are one small write, so there is nothing to wait for.
         let _ = stream.set_nodelay(true);
         let (edge, standins) = (edge.clone(), standins.clone());
@@ -35,7 +35,7 @@ pub(crate) async fn serve(
                 let (edge, standins) = (edge.clone(), standins.clone());
                 async move {
                     if !request.uri().path().starts_with(STANDINS) {
-                        return Ok::<_, Infallible>(edge.respond(request).await);
+                        return Ok::<_, Infallible>(edge.respond(request, peer.ip()).await);
                     }
                     Ok(standins.handle(request).await.expect("the stand-ins own this prefix"))
                 }

@@ -10,8 +10,11 @@ mod show;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ingress::{Edge, KafkaLog, Routes};
+use platforms::Authorization;
 use runtime::config::{self, Config, Environment};
 use runtime::{Clock, Readiness, Secret, Shutdown};
+use schemas::TopicNames;
 use standins::Standins;
 use tokio::net::TcpListener;
 
@@ -24,8 +27,14 @@ use show::Watcher;
 /// that it need not wait. The real limit is 300.
 const CALLS_PER_MINUTE: u32 = 1_000_000;
 
-/// The built-in account: its secrets are public and good for nothing but the stand-ins.
+/// What the built-in configuration has besides the platforms' own accounts.
 const BUILT_IN: &str = include_str!("built_in.toml");
+
+/// The built-in configuration: an account on every platform.
+fn built_in() -> String {
+    let accounts = platforms::ALL.iter().map(|platform| platform.demo);
+    [BUILT_IN].into_iter().chain(accounts).collect::<Vec<_>>().join("\n")
+}
 
 /// Everything that runs.
 pub(crate) struct Dev {
@@ -52,10 +61,10 @@ pub(crate) async fn run(arguments: DevArguments, accounts: Option<PathBuf>) -> R
     let data = tempfile::tempdir().map_err(Failure::failed)?;
     let mut config = match accounts {
         Some(file) => load(&file)?,
-        None => config::parse(BUILT_IN, &Environment::of([]))
+        None => config::parse(&built_in(), &Environment::of([]))
             .map_err(|mistakes| Failure::Failed(mistakes.to_string()))?,
     };
-    let cluster = Cluster::start(&config.kafka.topic_prefix)?;
+    let cluster = Cluster::start(&config)?;
     let api = format!("http://{}", platforms.local_addr().map_err(Failure::failed)?);
     take_inside(&mut config, &cluster, &api, data.path());
 
@@ -71,14 +80,7 @@ pub(crate) async fn run(arguments: DevArguments, accounts: Option<PathBuf>) -> R
         let observer = watcher.observer();
         async move { service::run_egress(&config, &shutdown, &readiness, Some(observer)).await }
     });
-    let log = Arc::new(ingress::KafkaLog::new(&config.kafka).map_err(Failure::failed)?);
-    let edge = ingress::Edge::new(
-        ingress::Routes::new(&config.line, &schemas::TopicNames::new(&config.kafka.topic_prefix)),
-        log,
-        Clock::wall(),
-        ingress::Settings::from(&config.ingress),
-    );
-    let edge = edge.with_keys(config.keys.clone());
+    let edge = edge(&config)?;
     let front = tokio::spawn(front::serve(front, Arc::new(edge), standins.clone(), shutdown.clone()));
 
     let dev = Dev {
@@ -133,16 +135,25 @@ fn take_inside(config: &mut Config, cluster: &Cluster, api: &str, data: &std::pa
     config.kafka.properties.clear();
     // The mock does not wake a waiting fetch when records arrive, so that each hop would take the whole wait.
     config.kafka.properties.insert("fetch.wait.max.ms".to_owned(), Secret::new("10"));
-    config.processors.data_dir = data.to_owned();
+    config.instance.data_dir = data.to_owned();
     config.processors.threads = 1;
     // As everywhere: nothing lies in a topic as it was written. The key ends with the process, as the topics do.
     config.keys.get_or_insert_with(|| Arc::new(keys_command::passing()));
-    for client in config.genesys.values_mut() {
-        client.api_url = api.to_owned();
-        client.login_url = api.to_owned();
-        client.calls_per_minute = CALLS_PER_MINUTE;
+    for endpoint in &mut config.platforms.endpoints {
+        let path = standins::endpoint_path(endpoint.platform.name, &endpoint.name);
+        endpoint.api_url = format!("{api}{path}");
+        if let Authorization::Client(client) = &mut endpoint.authorization {
+            api.clone_into(&mut client.login_url);
+            endpoint.rate.calls = CALLS_PER_MINUTE;
+        }
     }
-    for account in config.line.values_mut() {
-        account.api_url = api.to_owned();
-    }
+}
+
+/// The edge, without what an open port needs.
+fn edge(config: &Config) -> Result<Edge<Arc<KafkaLog>>, Failure> {
+    let names = TopicNames::new(&config.kafka.topic_prefix);
+    let routes = Routes::new(&config.platforms.webhooks, &names);
+    let log = Arc::new(KafkaLog::new(&config.kafka, &routes.topics()).map_err(Failure::failed)?);
+    let edge = Edge::new(routes, log, Clock::wall(), ingress::Settings::from(&config.ingress));
+    Ok(edge.with_keys(config.keys.clone()))
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use schemas::{Delivery, DeliveryStatus};
-use standins::{DriveSettings, PlanSettings, Received, Sent, drive, marked, plan};
+use standins::{DriveSettings, PlanSettings, Seen, drive, marked, plan};
 use tokio::sync::Notify;
 
 use super::Dev;
@@ -19,6 +19,9 @@ const DEMO_PEOPLE: u32 = 3;
 /// Messages of the demo conversation a second.
 const DEMO_RATE: f64 = 0.25;
 
+/// Characters before what is shown of a crossing.
+const ARROW: usize = 17;
+
 /// How a message ended, as egress saw it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
@@ -27,7 +30,7 @@ pub(crate) enum End {
 }
 
 #[derive(Default)]
-struct Seen {
+struct Finals {
     /// Final records by destination and identity.
     ends: HashMap<(String, String), End>,
     /// Delivered, not yet shown.
@@ -37,7 +40,7 @@ struct Seen {
 /// Listens to egress.
 #[derive(Clone, Default)]
 pub(crate) struct Watcher {
-    seen: Arc<Mutex<Seen>>,
+    seen: Arc<Mutex<Finals>>,
     news: Arc<Notify>,
 }
 
@@ -85,13 +88,8 @@ pub(crate) async fn run(dev: &Dev) {
             batched: 0.0,
             ..PlanSettings::default()
         };
-        let account = dev.config.line.keys().next().cloned().unwrap_or_default();
-        let drive_settings = DriveSettings {
-            seed: settings.seed,
-            account,
-            in_flight: 16,
-            known_within: Duration::from_secs(30),
-        };
+        let drive_settings =
+            DriveSettings { seed: settings.seed, in_flight: 16, known_within: Duration::from_secs(30) };
         async move { drive(&dev.standins, &plan(&settings), drive_settings).await }
     };
     tokio::select! {
@@ -115,36 +113,26 @@ async fn crossings(dev: &Dev) {
 
 /// One line: who said what, and how long each hop took.
 fn crossing(dev: &Dev, delivery: &Delivery) -> String {
-    let id = delivery.platform_id.as_deref().unwrap_or_default();
-    let (arrow, place, said) = match delivery.destination.as_str() {
-        "genesys" => {
-            let entries = dev.standins.genesys().received().after(0);
-            let entry = entries.iter().rev().find(|entry: &&Received| entry.id == id);
-            let said = entry.map(|e| (e.text.clone(), standins::parse_iso(&e.event_time)));
-            ("LINE → agent   ", "Genesys", said)
-        }
-        _ => {
-            let entries = dev.standins.line().received().after(0);
-            let entry = entries.iter().rev().find(|entry: &&Sent| entry.message_id == id);
-            ("agent → LINE   ", "LINE", entry.map(|e| (e.text.clone(), None)))
-        }
+    let channel =
+        delivery.platform.as_deref().and_then(platforms::named).map_or("?", |channel| channel.title);
+    let is_inbound = delivery.destination == platforms::contact_centre().name;
+    let arrow = if is_inbound { format!("{channel} → agent") } else { format!("agent → {channel}") };
+    let person = &delivery.person[..delivery.person.len().min(8)];
+    // A platform that gives no id knows the message by ours.
+    let id = delivery.platform_id.as_deref().unwrap_or(&delivery.identity);
+    let Some(Seen { text, event_time, place }) = dev.standins.seen(&delivery.destination, id) else {
+        let reason = delivery.reason.as_deref().unwrap_or("?");
+        return format!("{arrow:ARROW$}person {person}  not delivered: {reason}");
     };
-    let text = |text: String| match (marked(&text), text.split_once(' ')) {
+    let text = match (marked(&text), text.split_once(' ')) {
         // The demo's own numbers are for the audit, not for a reader.
         (Some(_), Some((_, rest))) => rest.to_owned(),
         _ => text,
     };
-    let person = &delivery.person[..delivery.person.len().min(8)];
-    let Some((said, event)) = said else {
-        return format!(
-            "{arrow}person {person}  not delivered: {}",
-            delivery.reason.as_deref().unwrap_or("?")
-        );
-    };
     let ours = delivery.ours_ms.unwrap_or_default();
     let platform = delivery.platform_ms.unwrap_or_default();
-    let mut line = format!("{arrow}person {person}  “{}”\n                 ", text(said));
-    if let Some(event) = event {
+    let mut line = format!("{arrow:ARROW$}person {person}  “{text}”\n{:ARROW$}", "");
+    if let Some(event) = event_time {
         let received = delivery.at - platform - ours;
         let _ = write!(line, "to ingress {} ms · ", (received - event.cast_signed()).max(0));
     }
@@ -153,29 +141,29 @@ fn crossing(dev: &Dev, delivery: &Delivery) -> String {
 }
 
 fn greeting(dev: &Dev) -> String {
-    let Dev { config, url, .. } = dev;
-    let (name, account) = config.line.iter().next().expect("the configuration has an account");
-    let body = sample_body();
-    let curl =
-        standins::curl(account.channel_secrets[0].reveal(), &format!("{url}/webhooks/line/{name}"), &body);
+    let Dev { config, url, standins, .. } = dev;
+    let webhooks = config.platforms.webhooks.iter().map(|webhook| {
+        let (platform, name) = (webhook.platform.name, &webhook.name);
+        format!("{url}/webhooks/{platform}/{name}")
+    });
+    let ledgers = standins.ledgers().into_iter().map(|path| format!("{url}{path}"));
+    let titles: Vec<&str> = config.platforms.platforms().iter().map(|platform| platform.title).collect();
+    let now = runtime::clock::now_ms().cast_unsigned();
     format!(
-        "naru dev: LINE and Genesys Cloud are stand-ins in this process, Kafka is a mock, nothing is kept.\n\n\
-         webhooks    {url}/webhooks/line/{name}\n            \
-         {url}/webhooks/genesys/{}\n\
-         arrived     {url}/_standins/genesys/received\n            \
-         {url}/_standins/line/received\n\n\
-         Send a message yourself:\n\n{curl}\n\n\
-         A person writes on LINE, an agent answers. Ctrl-C ends.\n",
-        account.integration
+        "naru dev: {} are stand-ins in this process, Kafka is a mock, nothing is kept.\n\n\
+         webhooks    {}\narrived     {}\n\n\
+         Send a message yourself:\n\n{}\n\n\
+         People write, an agent answers. Ctrl-C ends.\n",
+        titles.join(", "),
+        listed(webhooks),
+        listed(ledgers),
+        standins.sample(url, now),
     )
 }
 
-/// A webhook with one text message of now, by somebody who is not in the demo.
-fn sample_body() -> String {
-    let now = runtime::clock::now_ms();
-    format!(
-        r#"{{"destination":"U00000000000000000000000000000000","events":[{{"type":"message","message":{{"type":"text","id":"{now}","text":"hello from curl"}},"webhookEventId":"01{now:0>24}","deliveryContext":{{"isRedelivery":false}},"timestamp":{now},"source":{{"type":"user","userId":"U11111111111111111111111111111111"}},"replyToken":"0f3779fba3b349968c5d07db31eabf65","mode":"active"}}]}}"#
-    )
+/// One below the other, behind what is before the first.
+fn listed(lines: impl Iterator<Item = String>) -> String {
+    lines.collect::<Vec<_>>().join("\n            ")
 }
 
 /// Prints for the person who watches; that nobody does any more is no error.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use keys::KeyRing;
 use runtime::clock;
-use runtime::config::{Config, Environment};
+use runtime::config::{Config, real_environment};
 use runtime::keyed::{self, Entry, Writer};
 use schemas::{Act, Codec, DataKey, KeptValue, Reveal, Topic, TopicNames, VaultEntry, VaultKey};
 
@@ -64,19 +64,22 @@ struct OfPerson {
 
 impl<'a> Vault<'a> {
     fn new(config: &'a Config, ring: &'a KeyRing) -> Result<Self, Failure> {
-        let framings =
-            block_on(async { runtime::registry::framings(&config.kafka).await.map_err(Failure::failed) })?;
+        let framings = block_on(async {
+            runtime::registry::framings(&config.kafka, &config.platforms.platforms())
+                .await
+                .map_err(Failure::failed)
+        })?;
         Ok(Self {
             config,
             ring,
             names: TopicNames::new(&config.kafka.topic_prefix),
-            entries: Codec::new(framings.of(Topic::Vault)),
-            reveals: Codec::new(framings.of(Topic::Reveals)),
+            entries: Codec::new(&framings.of(Topic::VAULT)),
+            reveals: Codec::new(&framings.of(Topic::REVEALS)),
         })
     }
 
     fn read(&self, person: Option<&str>) -> Result<BTreeMap<String, Vec<u8>>, Failure> {
-        let topic = self.names.of(Topic::Vault);
+        let topic = self.names.of(Topic::VAULT);
         keyed::read(self.config.vault_kafka(), &topic, person).map_err(Failure::Failed)
     }
 
@@ -146,7 +149,7 @@ impl<'a> Vault<'a> {
             partition_by: reveal.person.clone(),
             value: Some(self.reveals.encode(reveal)),
         };
-        self.writer(Topic::Reveals, None)?.write(&[entry]).map_err(Failure::Failed)
+        self.writer(Topic::REVEALS, None)?.write(&[entry]).map_err(Failure::Failed)
     }
 
     #[expect(clippy::print_stdout, reason = "the command's answer")]
@@ -162,7 +165,7 @@ impl<'a> Vault<'a> {
     /// Marks the person as forgotten and removes her keys and values; then once more what was on its way.
     #[expect(clippy::print_stdout, reason = "the command's answer")]
     fn forget(&self, person: &str, who: &Who, reason: &str) -> Result<(), Failure> {
-        let writer = self.writer(Topic::Vault, Some(WRITER))?;
+        let writer = self.writer(Topic::VAULT, Some(WRITER))?;
         self.record(&who.does(Act::Forget, person, None, reason))?;
         let of_person = self.of(person)?;
         let mark = VaultEntry::forgotten(person, of_person.forgotten_at.unwrap_or_else(clock::now_ms));
@@ -196,7 +199,7 @@ impl<'a> Vault<'a> {
     #[expect(clippy::print_stdout, reason = "the command's answer")]
     fn rotate(&self) -> Result<(), Failure> {
         let newest = self.ring.ids().last().unwrap_or_default();
-        let writer = self.writer(Topic::Vault, Some(WRITER))?;
+        let writer = self.writer(Topic::VAULT, Some(WRITER))?;
         let (mut all, mut closed) = (Vec::new(), BTreeSet::new());
         for (key, value) in self.read(None)? {
             let entry = self.entries.decode(&value).map_err(Failure::failed)?;
@@ -253,7 +256,7 @@ impl Who {
             reason: reason.to_owned(),
             operator: self.operator.clone().unwrap_or_else(|| system_user.clone()),
             system_user,
-            host: Environment::real().host_name,
+            host: real_environment().host_name,
             at: clock::now_ms(),
         }
     }

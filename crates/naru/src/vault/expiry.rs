@@ -21,8 +21,8 @@ pub(crate) async fn run(table: Table, kafka: Kafka, topic: String, framing: Fram
             () = tokio::time::sleep(PAUSE) => {}
             () = shutdown.wait() => return,
         }
-        let (table, kafka, topic) = (table.clone(), kafka.clone(), topic.clone());
-        let removed = tokio::task::spawn_blocking(move || remove(&table, &kafka, &topic, framing)).await;
+        let (table, kafka, topic, framing) = (table.clone(), kafka.clone(), topic.clone(), framing.clone());
+        let removed = tokio::task::spawn_blocking(move || remove(&table, &kafka, &topic, &framing)).await;
         match removed {
             Ok(Ok(0)) => {}
             Ok(Ok(count)) => tracing::info!(count, "values removed from the vault, their time is over"),
@@ -32,7 +32,7 @@ pub(crate) async fn run(table: Table, kafka: Kafka, topic: String, framing: Fram
     }
 }
 
-fn remove(table: &Table, kafka: &Kafka, topic: &str, framing: Framing) -> Result<usize, String> {
+fn remove(table: &Table, kafka: &Kafka, topic: &str, framing: &Framing) -> Result<usize, String> {
     let codec = Codec::<VaultEntry>::new(framing);
     let now = clock::now_ms();
     let mut over = Vec::new();

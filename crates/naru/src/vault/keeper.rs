@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use keys::{KeyRing, Nonce, PersonKey};
-use processors::{Find, Original};
+use mask::{Find, Original};
 use runtime::metrics::{self, CounterHandle};
 use runtime::table::Table;
 use schemas::{Codec, Framing, KeptValue, Topic, VaultEntry, VaultKey};
@@ -50,7 +50,7 @@ impl Keeper {
     /// One that keeps, or one that only counts.
     pub(crate) fn new(keeping: Option<Keeping>) -> Self {
         let vault = keeping.map(|keeping| Vault {
-            codec: Codec::new(keeping.framing),
+            codec: Codec::new(&keeping.framing),
             keeping,
             keys: HashMap::new(),
             changes: 0,
@@ -187,7 +187,7 @@ impl Vault {
 
     fn output(&self, person: &str, key: VaultKey<'_>, entry: &VaultEntry) -> Output {
         Output {
-            topic: Topic::Vault.name(),
+            topic: Topic::VAULT.name(),
             key: key.of(person).into_bytes(),
             partition_by: Some(person.as_bytes().to_vec()),
             headers: Vec::new(),

@@ -25,7 +25,7 @@ pub(super) fn entry_of(key: &PersonKey, ring: &KeyRing, person: &str, made_at: i
 ///
 /// # Errors
 /// What is wrong and what to do.
-pub(crate) fn check_ring(table: &Table, ring: &KeyRing, framing: Framing) -> Result<(), String> {
+pub(crate) fn check_ring(table: &Table, ring: &KeyRing, framing: &Framing) -> Result<(), String> {
     let codec = Codec::<VaultEntry>::new(framing);
     let mut samples: BTreeMap<String, (String, DataKey)> = BTreeMap::new();
     let read = table.each(|key, value| {

@@ -3,6 +3,7 @@
 mod command_line;
 mod panics;
 mod readme;
+mod rooms;
 mod tidy;
 
 use std::path::{Path, PathBuf};

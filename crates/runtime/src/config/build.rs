@@ -2,28 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use super::reader::Reader;
-use super::schema::REGIONS;
-use super::value::{NAME_RULE, is_name};
+use ::config::{Reader, suggest};
+
 use super::{
-    Admin, Config, Egress, GenesysClient, Guarantee, Identity, InDoubt, Ingress, Kafka, LineAccount,
-    Processors, Spool, Tls, Vault,
+    Admin, Config, Egress, Guarantee, Identity, InDoubt, Ingress, Instance, Kafka, Processors,
+    SourceSettings, Spool, Tls, Vault,
 };
 use crate::Secret;
 
-pub(super) fn config(r: &mut Reader<'_>) -> Config {
+/// Reads all sections. `known_sources` may have a section `[sources.<source>]`.
+pub(super) fn config(r: &mut Reader<'_>, known_sources: &[&str]) -> Config {
     let kafka = kafka(r);
     Config {
         vault: vault(r, &kafka),
         kafka,
+        instance: instance(r),
         admin: Admin { listen: r.address(&["admin", "listen"]) },
         ingress: ingress(r),
         processors: processors(r),
+        sources: sources(r, known_sources),
         egress: egress(r),
         identity: Identity { key: r.secret(&["identity", "key"]) },
         keys: r.key_ring(&["keys", "file"]),
-        genesys: named(r, "genesys", genesys),
-        line: named(r, "line", line),
+        platforms: platforms::configure(r),
     }
 }
 
@@ -35,7 +36,8 @@ fn vault(r: &mut Reader<'_>, kafka: &Kafka) -> Vault {
     }
     let mut keep_days_of = BTreeMap::new();
     for kind in r.keys(&["vault", "keep_days_of"]) {
-        keep_days_of.insert(kind.to_owned(), r.integer(&["vault", "keep_days_of", kind]));
+        let days = r.integer(&["vault", "keep_days_of", &kind]);
+        keep_days_of.insert(kind, days);
     }
     Vault {
         keeps: r.text(&["vault", "originals"]) == "kept",
@@ -49,7 +51,8 @@ fn vault(r: &mut Reader<'_>, kafka: &Kafka) -> Vault {
 fn properties(r: &mut Reader<'_>, section: &str) -> BTreeMap<String, Secret> {
     let mut properties = BTreeMap::new();
     for name in r.keys(&[section, "properties"]) {
-        properties.insert(name.to_owned(), r.secret(&[section, "properties", name]));
+        let value = r.secret(&[section, "properties", &name]);
+        properties.insert(name, value);
     }
     properties
 }
@@ -63,6 +66,13 @@ fn kafka(r: &mut Reader<'_>) -> Kafka {
         replication_factor: r.integer(&["kafka", "replication_factor"]),
         schema_registry_url: r.optional_text(&["kafka", "schema_registry_url"]),
         properties,
+    }
+}
+
+fn instance(r: &mut Reader<'_>) -> Instance {
+    Instance {
+        id: r.text(&["instance", "id"]),
+        data_dir: r.optional_path(&["instance", "data_dir"]).unwrap_or_default(),
     }
 }
 
@@ -81,6 +91,7 @@ fn ingress(r: &mut Reader<'_>) -> Ingress {
         header_timeout: r.duration(&["ingress", "header_timeout"]),
         body_timeout: r.duration(&["ingress", "body_timeout"]),
         ack_timeout: r.duration(&["ingress", "ack_timeout"]),
+        trusted_proxies: r.networks(&["ingress", "trusted_proxies"]),
         spool: Spool {
             dir: r.optional_path(&["ingress", "spool", "dir"]).unwrap_or_default(),
             max_bytes: r.size(&["ingress", "spool", "max_bytes"]),
@@ -92,22 +103,35 @@ fn processors(r: &mut Reader<'_>) -> Processors {
     Processors {
         group: r.text(&["processors", "group"]),
         threads: r.integer(&["processors", "threads"]),
-        instance_id: r.text(&["processors", "instance_id"]),
-        data_dir: r.optional_path(&["processors", "data_dir"]).unwrap_or_default(),
         guarantee: match r.text(&["processors", "guarantee"]).as_str() {
             "at_least_once" => Guarantee::AtLeastOnce,
             _ => Guarantee::ExactlyOnce,
         },
         commit_interval: r.duration(&["processors", "commit_interval"]),
         hold_bytes: r.size(&["processors", "hold_bytes"]),
-        hold_line: r.duration(&["processors", "hold_line"]),
-        hold_genesys: r.duration(&["processors", "hold_genesys"]),
         hold_spooled: r.duration(&["processors", "hold_spooled"]),
         dedupe_days: r.integer(&["processors", "dedupe_days"]),
         raw_days: r.integer(&["processors", "raw_days"]),
         mask_rules: r.optional_path(&["processors", "mask_rules"]),
         masks_agent_texts: r.text(&["processors", "agent_texts"]) == "masked",
     }
+}
+
+fn sources(r: &mut Reader<'_>, known: &[&str]) -> BTreeMap<String, SourceSettings> {
+    let mut sources = BTreeMap::new();
+    for name in r.names("sources") {
+        let path = format!("sources.{name}");
+        if !known.contains(&name.as_str()) {
+            if r.mistakes.spare(&[&path]) {
+                r.mistakes.add(&path, "unknown source", suggest(&name, known.iter().copied()));
+            }
+            continue;
+        }
+        let at = |key| ["sources", name.as_str(), key];
+        let settings = SourceSettings { hold: r.duration(&at("hold")), together: r.flag(&at("together")) };
+        sources.insert(name, settings);
+    }
+    sources
 }
 
 fn egress(r: &mut Reader<'_>) -> Egress {
@@ -124,72 +148,5 @@ fn egress(r: &mut Reader<'_>) -> Egress {
             "hold" => InDoubt::Hold,
             _ => InDoubt::Send,
         },
-    }
-}
-
-/// Reads every section below `section` whose name is one.
-fn named<T>(r: &mut Reader<'_>, section: &str, read: fn(&mut Reader<'_>, &str) -> T) -> BTreeMap<String, T> {
-    let mut all = BTreeMap::new();
-    for name in r.names(section) {
-        if !is_name(name) {
-            r.mistakes.add(&format!("{section}.{name}"), "not a name", NAME_RULE);
-        }
-        all.insert(name.to_owned(), read(r, name));
-    }
-    all
-}
-
-fn genesys(r: &mut Reader<'_>, name: &str) -> GenesysClient {
-    let at = |key| ["genesys", name, key];
-    let region = r.optional_text(&at("region"));
-    let (api, login) = (r.optional_text(&at("api_url")), r.optional_text(&at("login_url")));
-    let path = format!("genesys.{name}");
-    let part = |key: &str| format!("{path}.{key}");
-    let urls = match (region, api, login) {
-        (Some(region), None, None) => REGIONS
-            .iter()
-            .find(|(known, _)| *known == region)
-            .map(|(_, domain)| (format!("https://api.{domain}"), format!("https://login.{domain}"))),
-        (Some(_), _, _) => {
-            let what = "given together with api_url or login_url";
-            r.mistakes.add(&part("region"), what, "give either the region or both URLs");
-            None
-        }
-        (None, Some(api), Some(login)) => Some((api, login)),
-        (None, api, login) => {
-            // A region or URL that is there and wrong has its own mistake.
-            if r.mistakes.spare(&[&part("region"), &part("api_url"), &part("login_url")]) {
-                let missing = match (api, login) {
-                    (None, None) => "region",
-                    (None, _) => "api_url",
-                    _ => "login_url",
-                };
-                r.mistakes.add(&part(missing), "missing", "give the region, or both api_url and login_url");
-            }
-            None
-        }
-    };
-    let (api_url, login_url) = urls.unwrap_or_default();
-    GenesysClient {
-        api_url,
-        login_url,
-        client_id: r.text(&at("client_id")),
-        client_secret: r.secret(&at("client_secret")),
-        calls_per_minute: r.integer(&at("calls_per_minute")),
-    }
-}
-
-fn line(r: &mut Reader<'_>, name: &str) -> LineAccount {
-    let at = |key| ["line", name, key];
-    LineAccount {
-        channel_secrets: r.secrets(&at("channel_secrets")),
-        access_token: r.secret(&at("access_token")),
-        api_url: r.text(&at("api_url")),
-        calls_per_second: r.integer(&at("calls_per_second")),
-        genesys: r.text(&at("genesys")),
-        integration: r.text(&at("integration")),
-        webhook_secrets: r.secrets(&at("webhook_secrets")),
-        market: r.optional_text(&at("market")),
-        brand: r.optional_text(&at("brand")),
     }
 }

@@ -1,13 +1,12 @@
 //! Rules between keys, and rules of Kafka's. Each is skipped where a key that it needs is wrong already.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
+use ::config::Mistakes;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaConfRes;
 
-use super::mistake::{Mistakes, suggest};
 use super::{Config, Kafka};
 use crate::kafka::RESERVED_PROPERTIES;
 
@@ -23,14 +22,17 @@ pub(super) fn rules(config: &Config, mistakes: &mut Mistakes) {
     properties("kafka", &config.kafka, KAFKA_TLS, mistakes);
     vault(config, mistakes);
     ports(config, mistakes);
+    instance(config, mistakes);
     processors(config, mistakes);
+    sources(config, mistakes);
     egress(config, mistakes);
-    accounts(config, mistakes);
+    platforms::rules(&config.platforms, mistakes);
 }
 
 fn kafka(config: &Config, mistakes: &mut Mistakes) {
     let is_name = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-    let longest = schemas::Topic::ALL.iter().map(|spec| spec.name.len()).max().unwrap_or_default();
+    let topics = platforms::topics(platforms::ALL.iter().copied());
+    let longest = topics.iter().map(|topic| topic.name().len()).max().unwrap_or_default();
     let prefix = &config.kafka.topic_prefix;
     if !is_name(prefix) || prefix.len() + longest > TOPIC_NAME_MAX {
         let most = TOPIC_NAME_MAX - longest;
@@ -120,19 +122,18 @@ fn ports(config: &Config, mistakes: &mut Mistakes) {
     }
 }
 
-fn processors(config: &Config, mistakes: &mut Mistakes) {
-    let processors = &config.processors;
-    let id = &processors.instance_id;
+fn instance(config: &Config, mistakes: &mut Mistakes) {
+    let id = &config.instance.id;
     let is_id = (1..=80).contains(&id.len())
         && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
         && !id.starts_with('.');
-    if mistakes.spare(&["processors.instance_id"]) && !is_id {
-        mistakes.add(
-            "processors.instance_id",
-            format!("not an id: {id}"),
-            "use 1 to 80 of a-z, A-Z, 0-9, ., _ and -",
-        );
+    if mistakes.spare(&["instance.id"]) && !is_id {
+        mistakes.add("instance.id", format!("not an id: {id}"), "use 1 to 80 of a-z, A-Z, 0-9, ., _ and -");
     }
+}
+
+fn processors(config: &Config, mistakes: &mut Mistakes) {
+    let processors = &config.processors;
     if mistakes.spare(&["processors.dedupe_days", "processors.raw_days"])
         && processors.dedupe_days <= processors.raw_days + 1
     {
@@ -142,14 +143,16 @@ fn processors(config: &Config, mistakes: &mut Mistakes) {
             "give at least raw_days + 2, so that a replay cannot send anything twice",
         );
     }
-    for (path, hold) in
-        [("processors.hold_line", processors.hold_line), ("processors.hold_genesys", processors.hold_genesys)]
-    {
-        let between = hold > Duration::ZERO && hold < processors.commit_interval;
-        if mistakes.spare(&[path, "processors.commit_interval"]) && between {
+}
+
+fn sources(config: &Config, mistakes: &mut Mistakes) {
+    for (name, source) in &config.sources {
+        let path = format!("sources.{name}.hold");
+        let between = source.hold > Duration::ZERO && source.hold < config.processors.commit_interval;
+        if mistakes.spare(&[&path, "processors.commit_interval"]) && between {
             mistakes.add(
-                path,
-                format!("{} ms is less than commit_interval", hold.as_millis()),
+                &path,
+                format!("{} ms is less than processors.commit_interval", source.hold.as_millis()),
                 "give more, or \"0s\" to hold nothing",
             );
         }
@@ -174,38 +177,6 @@ fn egress(config: &Config, mistakes: &mut Mistakes) {
     }
     if mistakes.spare(&["egress.group", "processors.group"]) && egress.group == config.processors.group {
         mistakes.add("egress.group", "is processors.group", "give each its own consumer group");
-    }
-}
-
-fn accounts(config: &Config, mistakes: &mut Mistakes) {
-    if config.line.is_empty() && mistakes.spare(&["line"]) {
-        mistakes.add("line", "no account", "add a section [line.<account>]; `naru config example` shows one");
-    }
-    let mut integrations = BTreeMap::new();
-    for (name, account) in &config.line {
-        let path = format!("line.{name}.genesys");
-        if mistakes.spare(&[&path]) && !config.genesys.contains_key(&account.genesys) {
-            let to_do = if config.genesys.is_empty() {
-                format!("add a section [genesys.{}]", account.genesys)
-            } else {
-                suggest(&account.genesys, config.genesys.keys().map(String::as_str))
-            };
-            mistakes.add(&path, format!("there is no [genesys.{}]", account.genesys), to_do);
-        }
-        let path = format!("line.{name}.integration");
-        if !mistakes.spare(&[&path]) {
-            continue;
-        }
-        let id = &account.integration;
-        if id.len() > 64 || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
-            mistakes.add(&path, "not an integration id", "copy the GUID that Genesys shows");
-        } else if let Some(other) = integrations.insert(id.to_ascii_lowercase(), name) {
-            mistakes.add(
-                &path,
-                format!("is line.{other}.integration"),
-                "give each account its own integration",
-            );
-        }
     }
 }
 

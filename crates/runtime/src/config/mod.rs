@@ -1,17 +1,13 @@
 //! The configuration: one TOML file, read whole and checked before any port opens.
 //!
-//! Text and environment become a tree ([`schema()`] says which keys there are), the tree becomes [`Config`], and rules
-//! between keys are checked last. Whatever is wrong is told at once, each mistake with its path and its remedy.
+//! The crate `config` makes a tree of text and environment ([`schema()`] says which keys there are), the tree becomes
+//! [`Config`], and rules between keys are checked last. Whatever is wrong is reported at once, each mistake with its path
+//! and its remedy. What belongs to one platform is in the crate `platforms`.
 
 mod build;
 mod check;
 mod environment;
-mod example;
-mod mistake;
-mod reader;
-mod schema;
-mod tree;
-mod value;
+mod rows;
 
 #[cfg(test)]
 mod tests;
@@ -19,33 +15,60 @@ mod tests;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use ::config::Reader;
+use ipnet::IpNet;
 use keys::KeyRing;
 
 use crate::Secret;
 
-pub use environment::Environment;
-pub use example::example;
-pub use mistake::{Mistake, Mistakes};
-pub use schema::{Fallback, Field, Kind, REGIONS, is_environment_name, schema};
+pub use ::config::{Environment, Fallback, Field, Kind, Mistake, Mistakes, Schema};
+pub use environment::real_environment;
+
+const EXAMPLE_HEAD: &str = "\
+# Naru's configuration. Each key is shown; a line that begins with `#` and a key gives the default, or an example
+# where there is none. `naru config check` finds every mistake at once.
+#
+# A secret is { env = \"NAME\" }, { file = \"/path\" } or a text. A variable overrides a key: NARU_KAFKA__BROKERS is
+# kafka.brokers, {variable} is {path}; one that is empty counts as not set.
+";
+
+/// Every key of the configuration, section by section.
+#[must_use]
+pub fn schema() -> &'static Schema {
+    static SCHEMA: OnceLock<Schema> = OnceLock::new();
+    SCHEMA.get_or_init(|| {
+        let (rows, samples) = platforms::fields();
+        let fields = rows::CORE.iter().cloned().chain(rows).collect();
+        let moved = rows::MOVED.into_iter().chain(platforms::moved()).collect();
+        samples
+            .into_iter()
+            .fold(Schema::new(fields, moved), |schema, (section, sample)| schema.shown_as(section, sample))
+    })
+}
+
+/// A configuration with every key, its meaning and its default.
+#[must_use]
+pub fn example() -> String {
+    let (channel, account) = platforms::sample_account();
+    let variable = format!("NARU_{channel}__{account}__MARKET").to_uppercase().replace('-', "_");
+    let path = format!("{channel}.{account}.market");
+    let head = EXAMPLE_HEAD.replace("{variable}", &variable).replace("{path}", &path);
+    ::config::example(schema(), &head)
+}
 
 /// Reads a configuration from the text of a TOML file and the environment.
 ///
 /// # Errors
 /// All mistakes at once.
 pub fn parse(text: &str, environment: &Environment) -> Result<Config, Mistakes> {
-    let mut mistakes = Mistakes::default();
-    let mut tree = tree::parse(text, &mut mistakes);
-    // Nothing can be said about keys of a file that could not be read.
-    mistakes.clone().or(())?;
-    tree::overlay(&mut tree, environment, &mut mistakes);
-    tree::unknown_keys(&tree, &mut mistakes);
-    let mut reader = reader::Reader::new(&tree, environment, mistakes);
-    let config = build::config(&mut reader);
+    let mut reader = Reader::new(text, schema(), environment)?;
+    let sources: Vec<&str> = platforms::ALL.iter().map(|platform| platform.name).collect();
+    let config = build::config(&mut reader, &sources);
     check::rules(&config, &mut reader.mistakes);
-    reader.mistakes.or(config)
+    reader.finish(config)
 }
 
 /// Reads a configuration file with the real environment.
@@ -54,7 +77,7 @@ pub fn parse(text: &str, environment: &Environment) -> Result<Config, Mistakes> 
 /// All mistakes at once; a file that cannot be read is one.
 pub fn load(file: &std::path::Path) -> Result<Config, Mistakes> {
     match std::fs::read_to_string(file) {
-        Ok(text) => parse(&text, &Environment::real()),
+        Ok(text) => parse(&text, &real_environment()),
         Err(error) => {
             let mut mistakes = Mistakes::default();
             let what = format!("cannot be read: {}", error.kind());
@@ -69,12 +92,16 @@ pub fn load(file: &std::path::Path) -> Result<Config, Mistakes> {
 pub struct Config {
     /// `[kafka]`
     pub kafka: Kafka,
+    /// `[instance]`
+    pub instance: Instance,
     /// `[admin]`
     pub admin: Admin,
     /// `[ingress]`
     pub ingress: Ingress,
     /// `[processors]`
     pub processors: Processors,
+    /// `[sources.<source>]`, for those that have a section; [`Config::source`] has the defaults too.
+    pub sources: BTreeMap<String, SourceSettings>,
     /// `[egress]`
     pub egress: Egress,
     /// `[identity]`
@@ -83,10 +110,8 @@ pub struct Config {
     pub keys: Option<Arc<KeyRing>>,
     /// `[vault]`
     pub vault: Vault,
-    /// `[genesys.<name>]`: OAuth clients of Genesys Cloud organisations.
-    pub genesys: BTreeMap<String, GenesysClient>,
-    /// `[line.<account>]`: LINE Official Accounts, each with its integration.
-    pub line: BTreeMap<String, LineAccount>,
+    /// `[<platform>.<name>]`: accounts, clients and webhooks of all platforms.
+    pub platforms: platforms::Setup,
 }
 
 impl Config {
@@ -94,6 +119,12 @@ impl Config {
     #[must_use]
     pub fn vault_kafka(&self) -> &Kafka {
         self.vault.kafka.as_ref().unwrap_or(&self.kafka)
+    }
+
+    /// How the events of a source are put in order; the defaults where it has no section.
+    #[must_use]
+    pub fn source(&self, name: &str) -> SourceSettings {
+        self.sources.get(name).copied().unwrap_or_default()
     }
 }
 
@@ -112,6 +143,16 @@ pub struct Kafka {
     pub schema_registry_url: Option<String>,
     /// librdkafka properties passed through to every client (`security.protocol`, `sasl.password` …).
     pub properties: BTreeMap<String, Secret>,
+}
+
+/// `[instance]`: which of several this process is.
+#[derive(Debug, Clone)]
+pub struct Instance {
+    /// Names this instance permanently: its data folder, its spool and its `transactional.id`s depend on it. Default: the
+    /// host name.
+    pub id: String,
+    /// Where the state is cached; each instance has a folder of its own in it.
+    pub data_dir: PathBuf,
 }
 
 /// `[admin]`: the port for probes and metrics of each service.
@@ -138,6 +179,8 @@ pub struct Ingress {
     pub body_timeout: Duration,
     /// For the broker's acknowledgement; without one by then a request goes to the spool.
     pub ack_timeout: Duration,
+    /// Proxies whose `Forwarded` or `X-Forwarded-For` is believed; with none the peer's own address counts.
+    pub trusted_proxies: Vec<IpNet>,
     /// `[ingress.spool]`
     pub spool: Spool,
 }
@@ -177,20 +220,12 @@ pub struct Processors {
     pub group: String,
     /// Stream threads of a process.
     pub threads: usize,
-    /// Names this instance for ever: its data folder and `transactional.id`s hang on it. Default: host name.
-    pub instance_id: String,
-    /// Where the state is cached.
-    pub data_dir: PathBuf,
     /// What holds across crashes.
     pub guarantee: Guarantee,
     /// Between commits, ms.
     pub commit_interval: Duration,
     /// Bytes that the reorder buffers of a process hold before the oldest leave early.
     pub hold_bytes: usize,
-    /// Hold of `webhooks.line`, ms.
-    pub hold_line: Duration,
-    /// Hold of `webhooks.genesys`, ms.
-    pub hold_genesys: Duration,
     /// Hold of a partition while records come out of a spool, ms.
     pub hold_spooled: Duration,
     /// How long an event is remembered, days.
@@ -201,6 +236,22 @@ pub struct Processors {
     pub mask_rules: Option<PathBuf>,
     /// Whether what agents write is masked.
     pub masks_agent_texts: bool,
+}
+
+/// `[sources.<source>]`: how the events of one source are put in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SourceSettings {
+    /// How long an event waits for an earlier one of its conversation, ms; zero for events without a place in an order.
+    pub hold: Duration,
+    /// Whether a conversation's burst is released in one go, which may take up to twice the hold.
+    pub together: bool,
+}
+
+impl Default for SourceSettings {
+    /// As the rows say; a test compares them.
+    fn default() -> Self {
+        Self { hold: Duration::from_secs(2), together: false }
+    }
 }
 
 /// `[egress]`: the calls to the platforms.
@@ -255,42 +306,4 @@ pub struct Vault {
     pub keep_days_of: BTreeMap<String, u32>,
     /// A cluster of its own.
     pub kafka: Option<Kafka>,
-}
-
-/// `[genesys.<name>]`: one OAuth client.
-#[derive(Debug, Clone)]
-pub struct GenesysClient {
-    /// `https://api.mypurecloud.jp`; from `region` where that is given.
-    pub api_url: String,
-    /// `https://login.mypurecloud.jp`; from `region` where that is given.
-    pub login_url: String,
-    /// OAuth client id.
-    pub client_id: String,
-    /// OAuth client secret.
-    pub client_secret: Secret,
-    /// Calls in any 60 s with one token (300 unless Genesys raised it).
-    pub calls_per_minute: u32,
-}
-
-/// `[line.<account>]`: one LINE Official Account and the integration that it feeds.
-#[derive(Debug, Clone)]
-pub struct LineAccount {
-    /// One or two channel secrets: two while one is being rotated.
-    pub channel_secrets: Vec<Secret>,
-    /// Long-lived channel access token.
-    pub access_token: Secret,
-    /// `https://api.line.me` unless a test says otherwise.
-    pub api_url: String,
-    /// Calls in any 1,000 ms to one endpoint (2,000 by LINE's reference).
-    pub calls_per_second: u32,
-    /// Name of the `[genesys.<name>]` client.
-    pub genesys: String,
-    /// Id of the Open Messaging integration.
-    pub integration: String,
-    /// One or two signature secrets of the integration's outbound webhook, each longer than 15 characters.
-    pub webhook_secrets: Vec<Secret>,
-    /// `customAttributes.market`
-    pub market: Option<String>,
-    /// `customAttributes.brand`
-    pub brand: Option<String>,
 }

@@ -10,6 +10,7 @@ mod assignment;
 mod fault;
 mod outage;
 mod outputs;
+mod preflight;
 mod report;
 mod restore;
 mod standby;
@@ -27,6 +28,7 @@ use schemas::{Topic, TopicNames};
 use streams::{Chain, Limits};
 
 use outage::Outage;
+pub use preflight::StartError;
 use standby::{Followed, Standby};
 pub use status::{SourceStatus, Status};
 
@@ -43,7 +45,9 @@ pub struct Source<M> {
     pub topic: Topic,
     /// The changelog of its dedupe sets.
     pub changelog: Topic,
-    /// What metrics call it, such as `line`.
+    /// Every topic that its chain writes, besides dead letters.
+    pub outputs: Vec<Topic>,
+    /// What metrics call it.
     pub label: &'static str,
     /// Makes the chain of a task.
     pub chain: Box<dyn Fn() -> Chain<M> + Send + Sync>,
@@ -90,17 +94,18 @@ pub struct Worker {
     status: Status,
 }
 
-/// Starts `processors.threads` stream threads, which end with `shutdown`.
+/// Starts `processors.threads` stream threads, which end with `shutdown`. Blocks until the broker has answered once.
 ///
 /// # Errors
-/// If the system gives no thread.
+/// If a topic is missing that a source reads or writes, or the system gives no thread.
 pub fn start<M: Send + 'static>(
     config: &config::Config,
     sources: Vec<Source<M>>,
     store: Arc<StateStore>,
     shutdown: &Shutdown,
     readiness: &Readiness,
-) -> std::io::Result<Worker> {
+) -> Result<Worker, StartError> {
+    preflight::check(config, &sources, shutdown)?;
     let processors = &config.processors;
     let status = Status::new(sources.iter().map(|source| source.label));
     let names = TopicNames::new(&config.kafka.topic_prefix);
@@ -115,7 +120,7 @@ pub fn start<M: Send + 'static>(
         vault: config.vault.kafka.clone(),
         names,
         group: processors.group.clone(),
-        instance: processors.instance_id.clone(),
+        instance: config.instance.id.clone(),
         guarantee: processors.guarantee,
         commit_interval: processors.commit_interval,
         hold_bytes: processors.hold_bytes,

@@ -29,7 +29,7 @@ impl<M> Thread<'_, M> {
             self.write_output(output)?;
         }
         let label = self.shared.sources[id.0].label;
-        let dead_letters = self.target(Topic::DeadLetters.name())?;
+        let dead_letters = self.target(Topic::DEAD_LETTERS.name())?;
         for dead in &effects.dead {
             metrics::PROCESSOR_DEAD.add([label, dead.reason], 1);
             let (partition, offset) = (id.1.to_string(), dead.record.offset.0.to_string());
@@ -75,7 +75,7 @@ impl<M> Thread<'_, M> {
         let (key, value) = (&output.key, &output.value);
         let record = NewRecord { topic, partition, key, value, headers: &headers, tracked: None };
         match &mut self.vault {
-            Some(vault) if output.topic == Topic::Vault.name() => vault.write(&record),
+            Some(vault) if output.topic == Topic::VAULT.name() => vault.write(&record),
             _ => self.transaction.write(&record),
         }
     }
@@ -87,7 +87,7 @@ impl<M> Thread<'_, M> {
         }
         let full = self.shared.names.full(name);
         let writer = match &self.vault {
-            Some(vault) if name == Topic::Vault.name() => vault,
+            Some(vault) if name == Topic::VAULT.name() => vault,
             _ => &self.transaction,
         };
         let partitions = writer.partitions(&full)?;

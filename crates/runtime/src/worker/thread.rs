@@ -160,7 +160,8 @@ impl<'a, M> Thread<'a, M> {
 
     /// Source and changelog must have the same number of partitions: a task's entries stand under its own number.
     fn check_topics(&mut self) -> Result<(), Fault> {
-        for (number, source) in self.shared.sources.iter().enumerate() {
+        let shared = self.shared;
+        for (number, source) in shared.sources.iter().enumerate() {
             let changelog = self.shared.names.of(source.changelog);
             let (have, want) = (
                 self.transaction.partitions(&changelog)?,
@@ -173,7 +174,10 @@ impl<'a, M> Thread<'a, M> {
                 )));
             }
         }
-        self.target(Topic::DeadLetters.name())?;
+        self.target(Topic::DEAD_LETTERS.name())?;
+        for topic in shared.sources.iter().flat_map(|source| &source.outputs) {
+            self.target(topic.name())?;
+        }
         Ok(())
     }
 

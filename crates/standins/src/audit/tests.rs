@@ -54,9 +54,9 @@ fn verdict(account: &Account) -> String {
     words.join(", ")
 }
 
-fn to_genesys(messages: &str, arrivals: &str) -> Account {
-    let way = Direction::ToGenesys;
-    audit(&sent(way, messages), &arrived(way, arrivals), HOLD_MS).to_genesys
+fn inbound(messages: &str, arrivals: &str) -> Account {
+    let way = Direction::Inbound;
+    audit(&sent(way, messages), &arrived(way, arrivals), HOLD_MS).inbound
 }
 
 #[test]
@@ -101,32 +101,32 @@ fn stories() {
         // The same time: both orders are right.
         ("1 p 10 10 20, 2 p 10 10 20", "2@g 1@g", "", true),
     ] {
-        let account = to_genesys(messages, arrivals);
+        let account = inbound(messages, arrivals);
         assert_eq!(verdict(&account), expected, "{messages} | {arrivals}");
         assert_eq!(account.is_clean(), clean, "{messages} | {arrivals}");
     }
 }
 
 #[test]
-fn to_line_the_address_is_the_person() {
-    let way = Direction::ToLine;
+fn at_a_channel_the_address_is_the_person() {
+    let way = Direction::Outbound;
     let messages = sent(way, "1 U1 10 10 20, 2 U2 30 30 40");
     assert!(audit(&messages, &arrived(way, "1@U1 2@U2"), HOLD_MS).is_clean());
-    assert_eq!(audit(&messages, &arrived(way, "1@U2 2@U2"), HOLD_MS).to_line.misdirected, [1]);
+    assert_eq!(audit(&messages, &arrived(way, "1@U2 2@U2"), HOLD_MS).outbound.misdirected, [1]);
 }
 
 #[test]
 fn directions_are_kept_apart() {
-    let messages = sent(Direction::ToGenesys, "1 p 10 10 20");
-    let result = audit(&messages, &arrived(Direction::ToLine, "1@p"), HOLD_MS);
-    assert_eq!(result.to_genesys.lost, [1]);
-    assert_eq!(result.to_line.unknown, 1);
+    let messages = sent(Direction::Inbound, "1 p 10 10 20");
+    let result = audit(&messages, &arrived(Direction::Outbound, "1@p"), HOLD_MS);
+    assert_eq!(result.inbound.lost, [1]);
+    assert_eq!(result.outbound.unknown, 1);
     assert!(!result.is_clean());
 }
 
 #[test]
 fn the_account_counts() {
-    let account = to_genesys("1 p 10 10 20, 2 p 30 30 -, 3 p 50 50 60", "1@g 1@g 3@g");
+    let account = inbound("1 p 10 10 20, 2 p 30 30 -, 3 p 50 50 60", "1@g 1@g 3@g");
     assert_eq!((account.sent, account.accepted, account.arrived), (3, 2, 2));
     assert_eq!(
         account.to_string(),

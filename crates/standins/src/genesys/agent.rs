@@ -14,7 +14,7 @@ use crate::webhook::{self, Delivery, Post};
 pub struct AgentMessage {
     /// Id of the integration over which the person writes.
     pub integration: String,
-    /// The person: the `from.id` of her messages.
+    /// The person: the `from.id` of their messages.
     pub to: String,
     /// The text.
     pub text: String,
@@ -46,7 +46,7 @@ impl std::fmt::Debug for Outbound {
 pub struct UnknownPerson;
 
 impl Genesys {
-    /// Writes an agent's message into the conversation and gives the webhook that tells the bridge.
+    /// Writes an agent's message into the conversation and gives the webhook that reports it to the bridge.
     ///
     /// # Errors
     /// [`UnknownPerson`] where no message of that person came over that integration.

@@ -101,7 +101,7 @@ impl Conversations {
         }
     }
 
-    /// Ends a person's conversation for good: her next message begins another one. False if there is none.
+    /// Ends a person's conversation permanently: their next message begins another one. False if there is none.
     pub(crate) fn end(&mut self, integration: &str, person: &str, now: u64) -> bool {
         let person = (integration.to_owned(), person.to_owned());
         let Some(id) = self.by_person.remove(&person) else { return false };
@@ -129,7 +129,7 @@ impl Conversations {
         self.by_person.get(&(integration.to_owned(), person.to_owned())).map(String::as_str)
     }
 
-    /// Integration and id of the person, where she is known to one; without an id, of who wrote last.
+    /// Integration and id of the person, where they are known to one; without an id, of who wrote last.
     pub(crate) fn find(&self, person: Option<&str>) -> Option<(String, String)> {
         match person {
             None => self.last.clone(),

@@ -1,6 +1,6 @@
 //! The stand-in of Genesys Cloud: its state, its calls, and the agent who answers.
 //!
-//! It does what `genesys.md` says the public API does and no more: above all it does not look at
+//! It does what `genesys.md` describes of the public API and no more: above all it does not look at
 //! `channel.messageId`, so a message that is sent twice is there twice.
 
 mod agent;
@@ -9,11 +9,11 @@ mod conversation;
 mod error;
 mod inbound;
 mod oauth;
+mod setup;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Mutex;
-use std::time::Duration;
 
 use hyper::Method;
 use serde::Serialize;
@@ -23,91 +23,16 @@ use conversation::Conversations;
 use error::Error;
 use inbound::Inbound;
 use oauth::Tokens;
+pub use setup::{GenesysSetup, Integration, OAuthClient};
 
 use crate::clock::{Clock, iso};
 use crate::fault::Board;
 use crate::http::{Answer, Call, Client};
 use crate::ids::{self, Ids};
 use crate::ledger::Ledger;
-use crate::webhook::Schedule;
 
 /// The window of the call limit.
 const WINDOW_MS: u64 = 60_000;
-
-/// An OAuth client of the organisation.
-#[derive(Clone)]
-pub struct OAuthClient {
-    /// `client_id`
-    pub id: String,
-    /// `client_secret`
-    pub secret: String,
-}
-
-impl fmt::Debug for OAuthClient {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OAuthClient").field("id", &self.id).finish_non_exhaustive()
-    }
-}
-
-/// An Open Messaging integration.
-#[derive(Clone)]
-pub struct Integration {
-    /// Its id, a UUID.
-    pub id: String,
-    /// Its name: the nickname under which agents' messages leave.
-    pub name: String,
-    /// `outboundNotificationWebhookUrl`
-    pub webhook_url: String,
-    /// `outboundNotificationWebhookSignatureSecretToken`, longer than 15 characters.
-    pub webhook_secret: String,
-    /// `webhookHeaders`
-    pub webhook_headers: Vec<(String, String)>,
-}
-
-impl fmt::Debug for Integration {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Integration").field("id", &self.id).field("name", &self.name).finish_non_exhaustive()
-    }
-}
-
-/// What the organisation is like.
-#[derive(Debug, Clone)]
-pub struct GenesysSetup {
-    /// Who may ask for tokens.
-    pub clients: Vec<OAuthClient>,
-    /// Where messages come in and go out.
-    pub integrations: Vec<Integration>,
-    /// Life of a token; a day by default.
-    pub token_life: Duration,
-    /// Calls that one token may make in any 60 s.
-    pub calls_per_minute: usize,
-    /// Largest request body, bytes; Genesys publishes no number.
-    pub max_body: usize,
-    /// Whether webhooks carry `conversationId`; bodies before 2025 lack it.
-    pub conversation_id_in_webhooks: bool,
-    /// 10 s for an answer, 5 retries 5 s apart.
-    pub webhook: Schedule,
-    /// How long analytics knows nothing of a conversation that has begun.
-    pub analytics_lag: Duration,
-    /// Makes the ids; the same for the same seed.
-    pub seed: u64,
-}
-
-impl Default for GenesysSetup {
-    fn default() -> Self {
-        Self {
-            clients: Vec::new(),
-            integrations: Vec::new(),
-            token_life: Duration::from_secs(86_400),
-            calls_per_minute: 300,
-            max_body: 256 << 10,
-            conversation_id_in_webhooks: true,
-            webhook: Schedule { timeout: Duration::from_secs(10), retries: 5, gap: Duration::from_secs(5) },
-            analytics_lag: Duration::ZERO,
-            seed: 0,
-        }
-    }
-}
 
 /// A customer's message that the stand-in accepted.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -206,6 +131,11 @@ impl Genesys {
         }
     }
 
+    /// Whether there is anything to call or to be called by.
+    pub(crate) fn is_set_up(&self) -> bool {
+        !self.setup.clients.is_empty() || !self.setup.integrations.is_empty()
+    }
+
     /// What was accepted, in order of arrival.
     pub fn received(&self) -> &Ledger<Received> {
         &self.ledger
@@ -252,8 +182,8 @@ impl Genesys {
         self.state().cut.extend(id);
     }
 
-    /// Ends the conversation of a person, longer ago than messages would join it again: her next message begins
-    /// another one. False if she has none.
+    /// Ends the conversation of a person, longer ago than messages would join it again: their next message begins
+    /// another one. False if they have none.
     pub fn end_conversation(&self, integration: &str, person: &str) -> bool {
         let now = self.clock.now_ms();
         self.state().conversations.end(integration, person, now)

@@ -62,7 +62,7 @@ impl Tokens {
     }
 }
 
-/// The headers that tell about the limit, and the refusal where the window is full.
+/// The headers that report the limit, and the refusal where the window is full.
 pub(crate) fn limit_headers(
     admission: Admission,
     limit: usize,
@@ -71,7 +71,7 @@ pub(crate) fn limit_headers(
         Admission::Admitted { count, reset_ms } => (count, reset_ms),
         Admission::Refused { retry_ms } => (limit, retry_ms),
     };
-    // A second that has begun is told as a whole one, so that who waits that long is never early.
+    // A second that has begun is reported as a whole one, so that who waits that long is never early.
     let seconds = wait_ms.div_ceil(1_000).max(1);
     let mut headers = vec![
         ("inin-ratelimit-allowed", limit.to_string()),
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wait_is_told_in_whole_seconds_and_never_too_short() {
+    fn the_wait_is_reported_in_whole_seconds_and_never_too_short() {
         for (retry_ms, told) in [(1, "1"), (1_000, "1"), (1_001, "2"), (59_999, "60")] {
             let (error, headers) = limit_headers(Admission::Refused { retry_ms }, 300);
             assert_eq!(error.unwrap().status, 429);

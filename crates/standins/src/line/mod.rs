@@ -3,11 +3,11 @@
 mod error;
 mod person;
 mod push;
+mod setup;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Mutex;
-use std::time::Duration;
 
 use hyper::Method;
 use serde::Serialize;
@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use error::Error;
 pub use person::{Webhook, redelivered, text_event};
 use push::Push;
+pub use setup::{Channel, LineSetup};
 
 use crate::clock::Clock;
 use crate::fault::Board;
@@ -23,67 +24,9 @@ use crate::http::{Answer, Call, Client};
 use crate::ids::{self, Ids};
 use crate::ledger::Ledger;
 use crate::rate::{Admission, SlidingLog};
-use crate::webhook::Schedule;
 
 /// The window of the call limit.
 const WINDOW_MS: u64 = 1_000;
-
-/// An Official Account.
-#[derive(Clone)]
-pub struct Channel {
-    /// The bridge's name for it.
-    pub account: String,
-    /// User id of the bot: `destination` of its webhooks.
-    pub bot_user_id: String,
-    /// Channel secret: signs the webhooks.
-    pub secret: String,
-    /// Channel access token: lets the bridge push.
-    pub access_token: String,
-    /// Where the webhooks go.
-    pub webhook_url: String,
-}
-
-impl fmt::Debug for Channel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Channel").field("account", &self.account).finish_non_exhaustive()
-    }
-}
-
-/// What the platform is like.
-#[derive(Debug, Clone)]
-pub struct LineSetup {
-    /// The accounts.
-    pub channels: Vec<Channel>,
-    /// Calls to one endpoint that a channel may make in any 1,000 ms.
-    pub calls_per_second: usize,
-    /// How long a retry key is remembered from its first try.
-    pub retry_key_life: Duration,
-    /// Pushes a channel may make before its monthly limit; none where absent.
-    pub quota: Option<u64>,
-    /// Largest request body, bytes.
-    pub max_body: usize,
-    /// People whom LINE does not know: a push to them is refused.
-    pub unknown_people: BTreeSet<String>,
-    /// 2 s for an answer. `retries` is 0 unless redelivery is switched on for the channel.
-    pub webhook: Schedule,
-    /// Makes the ids; the same for the same seed.
-    pub seed: u64,
-}
-
-impl Default for LineSetup {
-    fn default() -> Self {
-        Self {
-            channels: Vec::new(),
-            calls_per_second: 2_000,
-            retry_key_life: Duration::from_secs(86_400),
-            quota: None,
-            max_body: 2 << 20,
-            unknown_people: BTreeSet::new(),
-            webhook: Schedule { timeout: Duration::from_secs(2), retries: 0, gap: Duration::from_secs(10) },
-            seed: 0,
-        }
-    }
-}
 
 /// A message that the stand-in accepted for a person: one entry a message object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -179,6 +122,19 @@ impl Line {
         }
     }
 
+    /// Whether there is an account.
+    pub(crate) fn is_set_up(&self) -> bool {
+        !self.setup.channels.is_empty()
+    }
+
+    /// The accounts to which people can write: those whose webhooks go somewhere.
+    pub(crate) fn accounts(&self) -> Vec<String> {
+        let state = self.state();
+        let goes_somewhere =
+            |account: &&String| state.webhook_urls.get(*account).is_some_and(|url| !url.is_empty());
+        self.setup.channels.iter().map(|channel| &channel.account).filter(goes_somewhere).cloned().collect()
+    }
+
     /// What was accepted, in order of arrival.
     pub fn received(&self) -> &Ledger<Sent> {
         &self.ledger
@@ -257,8 +213,10 @@ impl Line {
             }
             _ => return Err(Error::new(404, "Not found")),
         };
-        let token = call.bearer().unwrap_or_default();
-        let channel = self.setup.channels.iter().find(|channel| channel.access_token == token);
+        // An account to which the bridge cannot push has no token, which must not pass for the token that it has.
+        let token = call.bearer().filter(|token| !token.is_empty());
+        let channel =
+            token.and_then(|token| self.setup.channels.iter().find(|channel| channel.access_token == token));
         let channel = channel.ok_or_else(|| Error::of_status(401, None))?;
         let limit = self.setup.calls_per_second;
         let admitted = self

@@ -170,7 +170,7 @@ impl Bench {
     }
 }
 
-/// A text from a person as the bridge tells it to Genesys.
+/// A text from a person as the bridge sends it to Genesys.
 pub(crate) fn open_text(guid: &str, message_id: &str, text: &str) -> Value {
     json!({
         "channel": {"from": {"id": guid, "idType": "Opaque"}, "time": "2026-10-02T03:04:05.678Z", "messageId": message_id},
@@ -186,6 +186,7 @@ pub(crate) fn push_text(user: &str, text: &str) -> Value {
 /// A webhook that arrived.
 #[derive(Debug, Clone)]
 pub(crate) struct Hooked {
+    pub(crate) path: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
     pub(crate) at: tokio::time::Instant,
@@ -243,7 +244,8 @@ where
                     let (head, body) = request.into_parts();
                     let body = body.collect().await.unwrap().to_bytes();
                     let at = tokio::time::Instant::now();
-                    let hooked = Hooked { headers: head.headers, body, at };
+                    let path = head.uri.path().to_owned();
+                    let hooked = Hooked { path, headers: head.headers, body, at };
                     let mut response = Response::new(Full::new(Bytes::new()));
                     *response.status_mut() = StatusCode::from_u16(answer(hooked).await).unwrap();
                     Ok::<_, Infallible>(response)

@@ -7,4 +7,5 @@ mod crossing;
 mod faults;
 mod genesys;
 mod line;
+mod overview;
 mod webhooks;

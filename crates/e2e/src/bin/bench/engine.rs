@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use processors::{Account, Entry, Find, Framings, Masker, People, Settings, Vault, line_to_genesys};
-use schemas::{Codec, Framing, ToGenesys, header};
+use mask::{Find, Masker};
+use platforms::{Account, Feeds, Setup};
+use processors::{Entry, Incoming, People, Settings, Vault, routes};
+use schemas::{AccountRef, Codec, Content, Framing, Framings, Outbox, header};
 use streams::{
     AppendTime, Chain, Counts, DedupeSet, EventTime, Limits, MemoryBlocks, Offset, Output, Placed, Position,
     ReceiptTime, Record, Task, TaskTime,
@@ -49,18 +51,19 @@ pub(crate) fn run(start: i64) -> f64 {
 
 /// µs for the Avro encoding of one outbox record.
 fn encode(start: i64) -> f64 {
-    let codec = Codec::<ToGenesys>::new(Framing::SingleObject);
-    let record = ToGenesys {
+    let codec = Codec::<Outbox>::new(&Framing::single_object());
+    let record = Outbox {
         identity: "0f".repeat(16),
+        platform: "line".into(),
         account: e2e::process::account::LINE.into(),
         integration: e2e::process::account::INTEGRATION.into(),
         person: "6f4a0c1e-0000-8000-8000-000000000001".to_owned(),
         message_id: "461230966842000000".to_owned(),
         event_time: start,
-        text: records::TEXTS[0].to_owned(),
-        attributes: attributes(),
-        late_by: 0,
         received: start,
+        late_by: 0,
+        contents: vec![Content::Text { text: records::TEXTS[0].to_owned() }],
+        attributes: attributes(),
         tokens: Vec::new(),
     };
     let begun = Instant::now();
@@ -79,24 +82,30 @@ fn each(all: Duration) -> f64 {
     all.as_secs_f64() * 1e6 / f64::from(u32::try_from(RECORDS).expect("small"))
 }
 
-fn chain() -> Chain<Box<processors::Message>> {
-    let settings = Settings {
-        accounts: vec![Account {
-            name: e2e::process::account::LINE.into(),
-            genesys: "main".to_owned(),
+fn chain() -> Chain<Box<Incoming>> {
+    let account = Account {
+        account: AccountRef::new("line", e2e::process::account::LINE),
+        feeds: Feeds {
+            client: "main".to_owned(),
             integration: e2e::process::account::INTEGRATION.into(),
-            attributes: attributes(),
-        }],
-        hold_line_ms: HOLD_MS,
-        hold_genesys_ms: HOLD_MS,
+            webhook_secrets: Vec::new(),
+        },
+        attributes: attributes(),
+    };
+    let source = &platforms::line::PLATFORM;
+    let settings = Settings {
+        source,
+        routes: routes(source, &Setup { accounts: vec![account], ..Setup::default() }),
+        hold_ms: HOLD_MS,
+        together: false,
         hold_spooled_ms: 15_000,
         masker: Arc::new(Masker::built_in()),
         mask_agent_texts: false,
         keys: None,
         identity_key: b"a-key-of-the-benchmark-only-32-bytes".to_vec(),
-        framings: Framings::SINGLE_OBJECT,
+        framings: Framings::single_object(),
     };
-    line_to_genesys(&settings, Known, Known)
+    processors::chain(&settings, Known, Known)
 }
 
 /// A chain that does nothing of its own: what is left is the engine's dedupe and hold.

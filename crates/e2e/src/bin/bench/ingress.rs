@@ -40,6 +40,7 @@ pub(crate) fn run(requests: usize) -> Outcome<bool> {
         partitions: records::PARTITIONS,
         platforms: "http://127.0.0.1:1".to_owned(),
         calls_per_minute: 300,
+        more: String::new(),
     };
     let product = Product::new(&role::product_in(link.path())?.to_string_lossy(), &settings)?;
     product.run(&["topics", "create"])?;

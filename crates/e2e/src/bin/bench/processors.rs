@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use e2e::broker::Source;
 use e2e::process::Settings;
 use e2e::{Broker, Outcome, Product, Running, Service, figures, role};
+use platforms::{genesys, line};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
-use schemas::{Codec, Framing, ToGenesys, Topic, TopicNames};
+use schemas::{Codec, Framing, Outbox, TopicNames};
 
 use crate::records::{self, Counter};
 use crate::{bare, block_on, engine, meter, say};
@@ -157,6 +158,7 @@ impl Bench {
             partitions: records::PARTITIONS,
             platforms: "http://127.0.0.1:1".to_owned(),
             calls_per_minute: 300,
+            more: String::new(),
         };
         let product = Product::new(&binary.to_string_lossy(), &settings)?;
         let names = TopicNames::new(&prefix);
@@ -172,13 +174,13 @@ impl Bench {
 
     /// Over a full topic.
     fn throughput(&self, records: u64, start: i64) -> Outcome<Throughput> {
-        let raw = self.names.of(Topic::WebhooksLine);
+        let raw = self.names.of(line::SOURCE.webhooks);
         block_on(records::make_topics(&self.brokers, &[&raw]))?;
         // It says that this one topic takes the producers' times: that is what makes the past replayable here.
         let _ = self.product.run(&["topics", "create"]);
         records::fill(&self.brokers, &raw, records, start)?;
         let counter = Counter::new(&self.brokers)?;
-        let outbox = self.names.of(Topic::OutboxGenesys);
+        let outbox = self.names.of(genesys::DESTINATION.outbox);
         let running = self.start()?;
         let measure = || -> Outcome<(Instant, Duration, u64)> {
             Ok((Instant::now(), meter::cpu(running.pid())?, counter.written(&outbox)?))
@@ -207,8 +209,8 @@ impl Bench {
     fn latency(&self, rate: f64) -> Outcome {
         self.product.run(&["topics", "create"])?;
         let running = self.start()?;
-        let raw = self.names.of(Topic::WebhooksLine);
-        let outbox = self.names.of(Topic::OutboxGenesys);
+        let raw = self.names.of(line::SOURCE.webhooks);
+        let outbox = self.names.of(genesys::DESTINATION.outbox);
         let brokers = self.brokers.clone();
         let from = runtime::clock::now_ms() + i64::try_from(WARM_UP.as_millis()).expect("seconds");
         let reader = std::thread::spawn(move || read_latencies(&brokers, &outbox, from));
@@ -238,7 +240,7 @@ fn read_latencies(brokers: &str, topic: &str, from: i64) -> Outcome<Vec<u64>> {
         .create()
         .map_err(|error| error.to_string())?;
     consumer.subscribe(&[topic]).map_err(|error| error.to_string())?;
-    let codec = Codec::<ToGenesys>::new(Framing::SingleObject);
+    let codec = Codec::<Outbox>::new(&Framing::single_object());
     let mut beyond = Vec::new();
     let mut last = Instant::now();
     while last.elapsed() < Duration::from_secs(8) {

@@ -58,7 +58,7 @@ impl Part {
     pub(crate) fn all() -> Vec<Self> {
         let of =
             |make: fn(Direction, i32) -> Self, direction| (0..PARTITIONS).map(move |n| make(direction, n));
-        let both = |make| of(make, Direction::ToGenesys).chain(of(make, Direction::ToLine));
+        let both = |make| of(make, Direction::Inbound).chain(of(make, Direction::Outbound));
         both(Part::Source).chain(both(Part::Outbox)).collect()
     }
 }

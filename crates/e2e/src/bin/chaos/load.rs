@@ -42,12 +42,12 @@ pub(crate) fn load(seed: u64, messages: u32, length_ms: u64) -> Load {
         let thrown = dice.unit();
         let person = shares.partition_point(|share| *share <= thrown).min(shares.len() - 1);
         let known = first_wrote[person].is_some_and(|wrote| wrote + FIRST_ANSWER_MS <= at);
-        let direction = if dice.hits(ANSWERS) && known { Direction::ToLine } else { Direction::ToGenesys };
-        if direction == Direction::ToGenesys {
+        let direction = if dice.hits(ANSWERS) && known { Direction::Outbound } else { Direction::Inbound };
+        if direction == Direction::Inbound {
             first_wrote[person].get_or_insert(at);
         }
         // Times differ within a conversation and direction, so that there is one right order.
-        let before = &mut last[person][usize::from(direction == Direction::ToLine)];
+        let before = &mut last[person][usize::from(direction == Direction::Outbound)];
         let is_first = before.is_none();
         let event_ms = before.map_or(at, |before| at.max(before + 1));
         *before = Some(event_ms);
@@ -99,7 +99,7 @@ mod tests {
         assert_eq!(first.len(), 20_000);
         let busiest = first.iter().filter(|send| send.person == 0).count();
         assert!((400..600).contains(&busiest), "{busiest}");
-        let answers = first.iter().filter(|send| send.direction == Direction::ToLine).count();
+        let answers = first.iter().filter(|send| send.direction == Direction::Outbound).count();
         assert!((6_500..8_200).contains(&answers), "{answers}");
         let late: Vec<u64> =
             first.iter().map(|send| send.at_ms - send.event_ms).filter(|ms| *ms > 0).collect();

@@ -20,10 +20,10 @@ pub(crate) enum Part {
 impl Part {
     fn of(topic: &str, partition: i32) -> Option<Self> {
         Some(match topic.rsplit_once('.').map(|(rest, last)| (rest.ends_with("webhooks"), last))? {
-            (true, "line") => Part::Source(Direction::ToGenesys, partition),
-            (true, _) => Part::Source(Direction::ToLine, partition),
-            (false, "genesys") => Part::Outbox(Direction::ToGenesys, partition),
-            (false, _) => Part::Outbox(Direction::ToLine, partition),
+            (true, "line") => Part::Source(Direction::Inbound, partition),
+            (true, _) => Part::Source(Direction::Outbound, partition),
+            (false, "genesys") => Part::Outbox(Direction::Inbound, partition),
+            (false, _) => Part::Outbox(Direction::Outbound, partition),
         })
     }
 
@@ -36,12 +36,12 @@ impl Part {
             {
                 false
             }
-            Part::Source(Direction::ToGenesys, partition) => {
+            Part::Source(Direction::Inbound, partition) => {
                 place(&format!("{}:{user}", account.line)) == partition
             }
-            Part::Source(Direction::ToLine, partition) => place(guid) == partition,
-            Part::Outbox(Direction::ToGenesys, partition) => place(&account.client) == partition,
-            Part::Outbox(Direction::ToLine, partition) => place(&account.line) == partition,
+            Part::Source(Direction::Outbound, partition) => place(guid) == partition,
+            Part::Outbox(Direction::Inbound, partition) => place(&account.client) == partition,
+            Part::Outbox(Direction::Outbound, partition) => place(&account.line) == partition,
         }
     }
 }
@@ -99,11 +99,11 @@ mod tests {
         assert_eq!(
             owned(&logs, 0),
             [
-                Part::Source(Direction::ToLine, 3),
-                Part::Outbox(Direction::ToGenesys, 1),
-                Part::Outbox(Direction::ToGenesys, 2)
+                Part::Source(Direction::Outbound, 3),
+                Part::Outbox(Direction::Inbound, 1),
+                Part::Outbox(Direction::Inbound, 2)
             ]
         );
-        assert_eq!(owned(&logs, 1), [Part::Source(Direction::ToGenesys, 0)]);
+        assert_eq!(owned(&logs, 1), [Part::Source(Direction::Inbound, 0)]);
     }
 }

@@ -53,6 +53,7 @@ impl Scene {
             partitions: PARTITIONS,
             platforms: format!("http://{address}"),
             calls_per_minute: CALLS_PER_MINUTE,
+            more: String::new(),
         };
         let accounts = accounts();
         let product = Product::new(&role::product_in(link.path())?.to_string_lossy(), &settings)?;

@@ -152,8 +152,8 @@ impl Run {
     async fn one(&self, send: &Send, due: Instant) -> Option<Message> {
         let account = self.scene.account_of(send.person);
         let outbound = match send.direction {
-            Direction::ToLine => Some(self.outbound(send).await?),
-            Direction::ToGenesys => None,
+            Direction::Outbound => Some(self.outbound(send).await?),
+            Direction::Inbound => None,
         };
         let _place = self.places.acquire().await.ok()?;
         if outbound.is_none() {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use e2e::Outcome;
+use platforms::{genesys, line};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
@@ -21,7 +22,7 @@ const FOLLOWED: usize = 12;
 /// Dead letters: how many, by stage, reason and detail.
 pub(crate) fn dead_letters(brokers: &str, names: &TopicNames) -> Outcome<BTreeMap<String, usize>> {
     let mut by_reason = BTreeMap::new();
-    read(brokers, &names.of(Topic::DeadLetters), |message| {
+    read(brokers, &names.of(Topic::DEAD_LETTERS), |message| {
         let said =
             [header::DEAD_STAGE, header::DEAD_REASON, header::DEAD_DETAIL].map(|name| value(message, name));
         *by_reason.entry(said.join(" ")).or_default() += 1;
@@ -39,11 +40,11 @@ pub(crate) fn trail(brokers: &str, names: &TopicNames, wanted: &BTreeSet<u32>) -
         format!("{} {}@{} at {at}", topic.name(), message.partition(), message.offset())
     };
     for topic in [
-        Topic::WebhooksLine,
-        Topic::WebhooksGenesys,
-        Topic::OutboxGenesys,
-        Topic::OutboxLine,
-        Topic::DeadLetters,
+        line::SOURCE.webhooks,
+        genesys::SOURCE.webhooks,
+        genesys::DESTINATION.outbox,
+        line::DESTINATION.outbox,
+        Topic::DEAD_LETTERS,
     ] {
         read(brokers, &names.of(topic), |message| {
             let text = String::from_utf8_lossy(message.payload().unwrap_or_default()).into_owned();
@@ -67,8 +68,8 @@ pub(crate) fn trail(brokers: &str, names: &TopicNames, wanted: &BTreeSet<u32>) -
             lines.entry(number).or_default().push(format!("{} {identity} {headers}", place(topic, message)));
         })?;
     }
-    let codec: Codec<Delivery> = Codec::new(Framing::SingleObject);
-    for topic in [Topic::DeliveriesGenesys, Topic::DeliveriesLine] {
+    let codec: Codec<Delivery> = Codec::new(&Framing::single_object());
+    for topic in [genesys::DESTINATION.deliveries, line::DESTINATION.deliveries] {
         read(brokers, &names.of(topic), |message| {
             let delivery = message.payload().and_then(|payload| codec.decode(payload).ok());
             let Some(delivery) = delivery else { return };

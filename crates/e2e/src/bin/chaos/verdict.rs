@@ -37,8 +37,8 @@ impl Verdict {
         let cut: BTreeSet<String> = scene.standins.genesys().cut_answers().into_iter().collect();
         let doubles = doubles(&received, &cut, &excuses(struck));
         let mut lines = vec![
-            format!("line → genesys  {}", audit.to_genesys),
-            format!("genesys → line  {}", audit.to_line),
+            format!("line → genesys  {}", audit.inbound),
+            format!("genesys → line  {}", audit.outbound),
             format!("answers of agents whose customer was not known in time, never sent: {}", sent.unknown),
         ];
         let excused = |wanted| doubles.values().filter(|why| **why == Some(wanted)).count();
@@ -77,7 +77,7 @@ impl Verdict {
 
     /// Messages that should not be as they are.
     pub(crate) fn wrong(&self) -> BTreeSet<u32> {
-        let (genesys, line) = (&self.audit.to_genesys, &self.audit.to_line);
+        let (genesys, line) = (&self.audit.inbound, &self.audit.outbound);
         let twice = self.doubles.iter().filter(|(_, why)| why.is_none()).map(|(message, _)| *message);
         twice
             .chain(line.twice.iter().copied())
@@ -91,7 +91,7 @@ impl Verdict {
 
     /// Nothing lost, nothing twice without an excuse, nothing out of order.
     pub(crate) fn is_good(&self) -> bool {
-        let unknown = self.audit.to_genesys.unknown + self.audit.to_line.unknown;
+        let unknown = self.audit.inbound.unknown + self.audit.outbound.unknown;
         self.wrong().is_empty() && unknown == 0
     }
 
@@ -102,7 +102,7 @@ impl Verdict {
             let more = if list.len() > NAMED { ", …" } else { "" };
             format!("{what}: {}{more}", list[..list.len().min(NAMED)].join(", "))
         };
-        for (way, account) in [("to genesys", &self.audit.to_genesys), ("to line", &self.audit.to_line)] {
+        for (way, account) in [("to genesys", &self.audit.inbound), ("to line", &self.audit.outbound)] {
             let order: Vec<String> =
                 account.out_of_order.iter().map(|(a, b)| format!("{a} after {b}")).collect();
             let text = |numbers: &[u32]| numbers.iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -150,8 +150,8 @@ fn effects(scene: &Scene, sent: &Sent, seed: u64) -> Vec<Effect> {
         sent.messages.iter().map(|message| (message.message, message.first_sent_ms)).collect();
     let arrived = received
         .iter()
-        .map(|entry| (Direction::ToGenesys, &entry.text, entry.time))
-        .chain(pushed.iter().map(|entry| (Direction::ToLine, &entry.text, entry.time)));
+        .map(|entry| (Direction::Inbound, &entry.text, entry.time))
+        .chain(pushed.iter().map(|entry| (Direction::Outbound, &entry.text, entry.time)));
     let mut seen = BTreeSet::new();
     let mut effects = Vec::new();
     for (direction, text, at_ms) in arrived {

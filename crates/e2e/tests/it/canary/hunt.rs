@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 
 use e2e::search::Searcher;
 use e2e::{Outcome, Running, World};
-use schemas::Topic;
 use serde_json::json;
 
 use super::texts::{Text, Value};
@@ -84,7 +83,7 @@ impl Hunt {
 
     /// Every topic, whether what is there is committed or not.
     pub(super) fn through_topics(&mut self, world: &World) -> Outcome {
-        for topic in Topic::ALL.map(|spec| spec.topic) {
+        for topic in world.all_topics() {
             for record in world.records(topic)? {
                 self.through(topic.name(), "key", &record.key);
                 self.through(topic.name(), "value", &record.value);

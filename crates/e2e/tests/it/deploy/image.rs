@@ -5,7 +5,7 @@ use std::fs;
 
 use e2e::Outcome;
 use e2e::harness::Stage;
-use runtime::config::{Config, Environment, is_environment_name};
+use runtime::config::{Config, Environment, schema};
 
 use super::{command_exists, root, text, verdict};
 
@@ -49,7 +49,7 @@ pub(super) fn entry_point() -> Outcome<String> {
 
 /// Variables that the product would refuse.
 pub(super) fn unknown_names(environment: &BTreeMap<String, String>) -> Vec<String> {
-    let unknown = environment.keys().filter(|name| !is_environment_name(name));
+    let unknown = environment.keys().filter(|name| !schema().is_environment_name(name));
     unknown.map(|name| format!("the product knows no variable {name}")).collect()
 }
 

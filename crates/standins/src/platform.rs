@@ -1,0 +1,91 @@
+//! The platforms that are stood in for: their names and titles, and what is asked of each of them alike.
+
+use std::sync::{Mutex, MutexGuard};
+
+use crate::fault::Board;
+use crate::genesys::Genesys;
+use crate::http::{Answer, Call};
+use crate::line::Line;
+use crate::server::Standins;
+
+/// One of the platforms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Platform {
+    Genesys,
+    Line,
+}
+
+impl Platform {
+    /// All of them, the contact centre first.
+    pub(crate) const ALL: [Self; 2] = [Self::Genesys, Self::Line];
+
+    /// The name that is in paths and in peers.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Genesys => "genesys",
+            Self::Line => "line",
+        }
+    }
+
+    /// The name for people.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Genesys => "Genesys",
+            Self::Line => "LINE",
+        }
+    }
+
+    /// The platform of a name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|platform| platform.name() == name)
+    }
+
+    /// The platform that a call to `path` is for.
+    pub(crate) fn of_path(path: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|platform| match platform {
+            Self::Genesys => Genesys::owns(path),
+            Self::Line => Line::owns(path),
+        })
+    }
+}
+
+impl Standins {
+    /// The platforms that have been set up.
+    pub(crate) fn platforms(&self) -> impl Iterator<Item = Platform> {
+        Platform::ALL.into_iter().filter(|platform| match platform {
+            Platform::Genesys => self.genesys().is_set_up(),
+            Platform::Line => self.line().is_set_up(),
+        })
+    }
+
+    /// The faults of a platform.
+    pub(crate) fn faults(&self, platform: Platform) -> MutexGuard<'_, Board> {
+        let board: &Mutex<Board> = match platform {
+            Platform::Genesys => &self.genesys().faults,
+            Platform::Line => &self.line().faults,
+        };
+        board.lock().expect("no code panics while it holds the faults")
+    }
+
+    /// What a platform answers.
+    pub(crate) fn answer(&self, platform: Platform, call: &Call) -> Answer {
+        match platform {
+            Platform::Genesys => self.genesys().answer(call),
+            Platform::Line => self.line().answer(call),
+        }
+    }
+
+    /// The error of a fault, as a platform writes it.
+    pub(crate) fn fail(
+        &self,
+        platform: Platform,
+        status: u16,
+        retry_after: Option<u64>,
+        message: Option<String>,
+    ) -> Answer {
+        match platform {
+            Platform::Genesys => self.genesys().fail(status, retry_after, message),
+            Platform::Line => self.line().fail(status, retry_after, message),
+        }
+    }
+}
