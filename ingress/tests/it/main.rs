@@ -14,3 +14,4 @@ mod signatures;
 mod slices;
 mod spool;
 mod tls;
+mod upgrade;

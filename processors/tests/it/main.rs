@@ -7,4 +7,5 @@ mod driver;
 mod goldens;
 mod sealed;
 mod unknown;
+mod upgrade;
 mod vault;
