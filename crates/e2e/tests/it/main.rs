@@ -13,6 +13,7 @@ mod replay;
 mod tables;
 mod topics;
 mod transactions;
+mod upgrade;
 mod vault;
 
 use std::process::ExitCode;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
             ),
             row("a_dead_letter_is_its_record_with_its_place", Needs::Kafka, dead_letters::record_and_place),
             row("a_replay_from_the_beginning_has_no_effect", Needs::Kafka, replay::without_effect),
+            row("an_upgrade_goes_on_where_the_previous_version_stopped", Needs::Kafka, upgrade::goes_on),
             row("a_hidden_entry_is_not_absent", Needs::Kafka, tables::a_hidden_entry_is_not_absent),
             row("a_refused_record_is_written_in_the_end", Needs::Kafka, transactions::begun_anew),
             row("an_aborted_transaction_is_restored_in_place", Needs::Kafka, transactions::restored_in_place),
