@@ -206,9 +206,9 @@ impl World {
         let all_committed = (0..settings.partitions).all(|partition| {
             kafka.committed(partition).map_or(0, |committed| committed.position) >= kafka.high(partition)
         });
-        // Without transactions, what is written stands before it is committed: all must have heard how their commit ended.
-        let all_heard = settings.guarantee == Guarantee::ExactlyOnce
-            || self.instances.iter().all(|instance| !instance.open);
+        // All must have heard how their commit ended: only then they apply it, and without transactions what is written is
+        // there before it is committed.
+        let all_heard = self.instances.iter().all(|instance| !instance.open);
         all_committed && kafka.is_calm() && all_heard
     }
 }
