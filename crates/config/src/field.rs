@@ -49,6 +49,8 @@ pub enum Kind {
     Path,
     /// `https://…`; `http://` only for loopback and for names without a dot (a container beside this one).
     Url,
+    /// As `Url`, but the whole address: a slash at its end stays.
+    WholeUrl,
     /// `https://…` or `http://…`: no secret and no personal data go there.
     PlainUrl,
     /// `{ env = "NAME" }`, `{ file = "path" }` or a text.

@@ -98,6 +98,7 @@ impl<'a> Reader<'a> {
             Kind::Name => value::name(value),
             Kind::Choice(words) => value::choice(value, words),
             Kind::Url => value::url(value, false),
+            Kind::WholeUrl => value::whole_url(value, false),
             Kind::PlainUrl => value::url(value, true),
             _ => value::text(value),
         })

@@ -139,11 +139,17 @@ pub(crate) fn network(value: &Value) -> Result<IpNet, Fault> {
     }
 }
 
-/// A base URL without its last slash. Texts of URLs with a password in them are not repeated.
+/// A base URL without its last slash.
 pub(crate) fn url(value: &Value, plain_anywhere: bool) -> Result<String, Fault> {
+    let url = whole_url(value, plain_anywhere)?;
+    Ok(url.trim_end_matches('/').to_owned())
+}
+
+/// A URL with its path as it is written. Texts of URLs with a password in them are not repeated.
+pub(crate) fn whole_url(value: &Value, plain_anywhere: bool) -> Result<String, Fault> {
     let text = text(value)?;
     let Ok(url) = Url::parse(&text) else {
-        return fault("not a URL", "write https://host, without a path at the end");
+        return fault("not a URL", "write https:// and a host");
     };
     if !url.username().is_empty() || url.password().is_some() {
         return fault("has a user or a password in it", "URLs are shown in logs: leave them out");
@@ -165,7 +171,7 @@ pub(crate) fn url(value: &Value, plain_anywhere: bool) -> Result<String, Fault> 
     if url.host_str().is_none() {
         return fault("no host", "write https://host");
     }
-    Ok(url.as_str().trim_end_matches('/').to_owned())
+    Ok(url.into())
 }
 
 /// Whether a URL stays on this machine or, by a name without a dot, in the private network of this container.

@@ -32,7 +32,7 @@ impl Webhook for GenesysWebhook {
 
     fn authenticate(&self, target: &WebhookTarget<'_>, request: &RequestView<'_>, _: i64) -> Result<(), Denied> {
         let signature = Signature::of_header(request.head.headers, &SIGNATURE, PREFIX)?;
-        target.credentials.keys().verify(&signature, &[request.body])
+        target.credentials.keys().verify(&[signature], &[request.body])
     }
 
     fn events<'b>(

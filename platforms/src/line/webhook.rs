@@ -34,7 +34,7 @@ impl Webhook for LineWebhook {
 
     fn authenticate(&self, target: &WebhookTarget<'_>, request: &RequestView<'_>, _: i64) -> Result<(), Denied> {
         let signature = Signature::of_header(request.head.headers, &SIGNATURE, b"")?;
-        target.credentials.keys().verify(&signature, &[request.body])
+        target.credentials.keys().verify(&[signature], &[request.body])
     }
 
     fn events<'b>(
