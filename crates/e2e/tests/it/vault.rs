@@ -74,7 +74,9 @@ async fn kept_and_revealed(world: &World) -> Outcome<String> {
     ] {
         world.accepted(&world.text_of(customer, text)).await?;
     }
-    let all = world.until_at_genesys("0366 끝").await?;
+    world.until_at_genesys("0366 끝").await?;
+    // The other person's lane is another.
+    let all = world.until_at_genesys("1588").await?;
     let texts: Vec<&str> = all.iter().map(|message| message.text.as_str()).collect();
     let expected = [
         "카드****-****-****-0366요, ***-****-5678, ******-*******",

@@ -63,6 +63,8 @@ pub(crate) struct Shared<M> {
     pub(crate) names: TopicNames,
     pub(crate) group: String,
     pub(crate) instance: String,
+    /// Stream threads of this process.
+    pub(crate) threads: usize,
     pub(crate) guarantee: config::Guarantee,
     pub(crate) commit_interval: Duration,
     pub(crate) hold_bytes: usize,
@@ -73,6 +75,13 @@ pub(crate) struct Shared<M> {
     pub(crate) status: Status,
     outage: Outage,
     pub(crate) shutdown: Shutdown,
+}
+
+impl<M> Shared<M> {
+    /// The name under which a thread writes and is a member of the group.
+    pub(crate) fn transactional_id(&self, index: usize) -> String {
+        format!("{}-{}-{index}", self.group, self.instance)
+    }
 }
 
 /// A stream thread that panics ends the process: half a service that looks alive is worse than none.
@@ -121,6 +130,7 @@ pub fn start<M: Send + 'static>(
         names,
         group: processors.group.clone(),
         instance: config.instance.id.clone(),
+        threads: processors.threads,
         guarantee: processors.guarantee,
         commit_interval: processors.commit_interval,
         hold_bytes: processors.hold_bytes,

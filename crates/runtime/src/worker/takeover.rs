@@ -150,8 +150,9 @@ impl<M> Thread<'_, M> {
         Ok(())
     }
 
-    /// Shuts out whoever owned these partitions, did not give them back and is not in the group: its open transaction
-    /// would hold back the offsets, the changelog and the outboxes until the broker ends it.
+    /// Shuts out whoever owned these partitions, did not give them back, is not in the group and no thread of this
+    /// process: its open transaction would hold back the offsets, the changelog and the outboxes until the broker ends
+    /// it.
     fn fence_former_owners(&self, list: &TopicPartitionList) -> Result<(), Fault> {
         if self.shared.guarantee == Guarantee::AtLeastOnce {
             return Ok(());
@@ -168,8 +169,10 @@ impl<M> Thread<'_, M> {
             .iter()
             .filter_map(|element| CommitMetadata::decode(element.metadata()))
             .map(|metadata| metadata.writer)
-            .filter(|writer| !writer.is_empty() && *writer != self.transactional_id)
+            .filter(|writer| !writer.is_empty())
             .collect();
+        // A thread of this process ends what its name left open by itself, also before it is in the group.
+        (0..self.shared.threads).for_each(|index| _ = owners.remove(&self.shared.transactional_id(index)));
         if owners.is_empty() {
             return Ok(());
         }

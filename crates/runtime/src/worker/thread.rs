@@ -128,7 +128,7 @@ pub(crate) fn run<M>(shared: &Arc<Shared<M>>, index: usize, ready: &Condition) -
 impl<'a, M> Thread<'a, M> {
     fn new(shared: &'a Shared<M>, index: usize) -> Result<Self, Fault> {
         let begun = Instant::now();
-        let transactional_id = format!("{}-{}-{index}", shared.group, shared.instance);
+        let transactional_id = shared.transactional_id(index);
         let transaction = Transaction::new(&shared.kafka, &transactional_id, shared.guarantee)?;
         let topics: Vec<String> = shared.sources.iter().map(|source| shared.names.of(source.topic)).collect();
         let changelogs = shared.sources.iter().map(|source| shared.names.of(source.changelog)).collect();
