@@ -40,7 +40,7 @@ macro_rules! platforms {
     };
 }
 
-platforms![genesys, line];
+platforms![genesys, line, custom];
 
 /// A platform.
 pub struct Platform {

@@ -247,5 +247,6 @@ fn setup(webhooks: &str) -> Setup {
             }],
             ..LineSetup::default()
         },
+        ..Setup::default()
     }
 }

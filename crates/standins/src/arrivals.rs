@@ -15,7 +15,11 @@ use crate::server::Standins;
 pub fn arrivals(standins: &Standins) -> Vec<Arrival> {
     let genesys = standins.genesys().received().after(0);
     let line = standins.line().received().after(0);
-    genesys.iter().filter_map(Arrival::at_genesys).chain(line.iter().filter_map(Arrival::at_line)).collect()
+    let custom = standins.custom().received().after(0);
+    let inbound = genesys.iter().filter_map(Arrival::at_genesys);
+    let outbound =
+        line.iter().filter_map(Arrival::at_line).chain(custom.iter().filter_map(Arrival::at_custom));
+    inbound.chain(outbound).collect()
 }
 
 /// Waits until every accepted message is in a ledger; `false` where that is not so `within` that time.
@@ -40,6 +44,7 @@ pub async fn settled(standins: &Standins, messages: &[Message], within: Duration
 struct Seen {
     genesys: usize,
     line: usize,
+    custom: usize,
 }
 
 impl Seen {
@@ -50,6 +55,9 @@ impl Seen {
                 (Direction::Inbound, numbers)
             }
             numbers = numbers(standins.line().received(), &mut self.line, |entry| &entry.text) => {
+                (Direction::Outbound, numbers)
+            }
+            numbers = numbers(standins.custom().received(), &mut self.custom, |entry| &entry.text) => {
                 (Direction::Outbound, numbers)
             }
         }

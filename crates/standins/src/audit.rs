@@ -5,8 +5,10 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::custom;
 use crate::genesys;
 use crate::line;
+use crate::people::custom_address;
 use crate::plan::{Direction, marked};
 
 /// What a bridge's reorder promise leaves off the hold: a message that is accepted no later than the hold less
@@ -20,7 +22,7 @@ pub struct Message {
     pub message: u32,
     /// Which way it went.
     pub direction: Direction,
-    /// The person, by the id that their channel uses.
+    /// The person, by the id that their channel uses; in a custom channel the account, `/` and that id.
     pub person: String,
     /// Time of the event, ms since 1970.
     pub event_ms: u64,
@@ -37,7 +39,8 @@ pub struct Arrival {
     pub message: u32,
     /// Which way it went.
     pub direction: Direction,
-    /// Whom the receiving platform took it for: the person's GUID at Genesys, the person's own id at a channel.
+    /// Whom the receiving platform took it for: the person's GUID at Genesys, the person's own id at a
+    /// channel, in a custom one behind the account and `/`.
     pub address: String,
     /// When, ms since 1970.
     pub time: u64,
@@ -55,6 +58,18 @@ impl Arrival {
     #[must_use]
     pub fn at_line(entry: &line::Sent) -> Option<Self> {
         let address = entry.user.clone();
+        Some(Self {
+            message: marked(&entry.text)?,
+            direction: Direction::Outbound,
+            address,
+            time: entry.time,
+        })
+    }
+
+    /// An entry of a custom channel's ledger; `None` where its text carries no marker.
+    #[must_use]
+    pub fn at_custom(entry: &custom::CustomReceived) -> Option<Self> {
+        let address = custom_address(&entry.account, &entry.person);
         Some(Self {
             message: marked(&entry.text)?,
             direction: Direction::Outbound,

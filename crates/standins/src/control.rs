@@ -4,6 +4,7 @@ use hyper::Method;
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::custom::Content;
 use crate::fault::Fault;
 use crate::genesys::AgentMessage;
 use crate::http::{Answer, Call};
@@ -34,6 +35,18 @@ struct PersonText {
     text: String,
 }
 
+/// `POST /_standins/custom/send`: what a person writes in a custom channel, a text or any other content.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VisitorContent {
+    /// The first account where absent.
+    account: Option<String>,
+    /// One that stays the same where absent.
+    person: Option<String>,
+    text: Option<String>,
+    content: Option<Content>,
+}
+
 pub(crate) fn owns(path: &str) -> bool {
     path.starts_with(PREFIX)
 }
@@ -52,6 +65,7 @@ pub(crate) async fn answer(standins: &Standins, call: &Call) -> Answer {
         ("send", &Method::POST) => match platform {
             Platform::Genesys => agent_writes(standins, call).await,
             Platform::Line => person_writes(standins, call).await,
+            Platform::Custom => visitor_writes(standins, call).await,
         },
         ("revoke", &Method::POST) if platform == Platform::Genesys => {
             standins.genesys().revoke_tokens();
@@ -70,6 +84,7 @@ fn received(standins: &Standins, platform: Platform, call: &Call) -> Answer {
     match platform {
         Platform::Genesys => Answer::json(200, &standins.genesys().received().after(after)),
         Platform::Line => Answer::json(200, &standins.line().received().after(after)),
+        Platform::Custom => Answer::json(200, &standins.custom().received().after(after)),
     }
 }
 
@@ -77,6 +92,7 @@ fn stats(standins: &Standins, platform: Platform) -> Answer {
     match platform {
         Platform::Genesys => Answer::json(200, &standins.genesys().stats()),
         Platform::Line => Answer::json(200, &standins.line().stats()),
+        Platform::Custom => Answer::json(200, &standins.custom().stats()),
     }
 }
 
@@ -128,6 +144,25 @@ async fn person_writes(standins: &Standins, call: &Call) -> Answer {
     let user = written.user.unwrap_or_else(|| ids::line_user(ids::digest(&["somebody", account])));
     match line.compose_text(account, &user, &written.text) {
         Some(webhook) => outcome(&line.deliver(&webhook).await, None),
+        None => Answer::json(404, &json!({"message": "no such account"})),
+    }
+}
+
+async fn visitor_writes(standins: &Standins, call: &Call) -> Answer {
+    let written: VisitorContent = match serde_json::from_slice(&call.body) {
+        Ok(written) => written,
+        Err(error) => return misread(&error),
+    };
+    let content = match (written.text, written.content) {
+        (Some(text), None) => Content::text(text),
+        (None, Some(content)) => content,
+        _ => return Answer::json(400, &json!({"message": "either text or content"})),
+    };
+    let custom = standins.custom();
+    let account = written.account.as_deref().or_else(|| custom.first_account()).unwrap_or_default();
+    let person = written.person.as_deref().unwrap_or("somebody");
+    match custom.compose_message(account, person, content) {
+        Some(webhook) => outcome(&custom.deliver(&webhook).await, Some(&webhook.id)),
         None => Answer::json(404, &json!({"message": "no such account"})),
     }
 }

@@ -19,7 +19,7 @@ pub(crate) fn post(url: &str, header: &str, value: &str, body: &str) -> String {
 }
 
 /// A word in single quotes, whatever it holds.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 

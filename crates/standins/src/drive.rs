@@ -9,6 +9,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::audit::Message;
+use crate::clock::iso;
+use crate::custom::{self, Content, Event};
 use crate::genesys::{AgentMessage, Outbound};
 use crate::ids::{self, digest};
 use crate::line::text_event;
@@ -130,12 +132,15 @@ async fn follow(standins: Standins, person_of: BTreeMap<u32, u32>, news: watch::
 }
 
 impl Run {
-    /// The webhook bodies of what is due together: one for each account.
+    /// The webhook bodies of what is due together: LINE's events of one account share one, a custom channel puts each
+    /// message into one of its own.
     fn bodies(&self, due: &[Send]) -> Vec<Vec<Send>> {
         let mut bodies: Vec<Vec<Send>> = Vec::new();
         for send in due {
             let account = self.people.account_of(send.person);
-            match bodies.iter_mut().find(|body| self.people.account_of(body[0].person) == account) {
+            let shares = !matches!(account, Some(ChannelAccount::Custom(_)));
+            let same = |body: &&mut Vec<Send>| self.people.account_of(body[0].person) == account;
+            match bodies.iter_mut().find(same).filter(|_| shares) {
                 Some(body) => body.push(send.clone()),
                 None => bodies.push(vec![send.clone()]),
             }
@@ -154,6 +159,7 @@ impl Run {
     async fn write(&self, sends: &[Send]) -> Option<Delivery> {
         match self.people.account_of(sends[0].person)? {
             ChannelAccount::Line(account) => self.write_on_line(account, sends).await,
+            ChannelAccount::Custom(account) => self.write_on_custom(account, &sends[0]).await,
         }
     }
 
@@ -167,6 +173,18 @@ impl Run {
         });
         let webhook = self.standins.line().compose(account, events.collect())?;
         Some(self.standins.line().deliver(&webhook).await)
+    }
+
+    async fn write_on_custom(&self, account: &str, send: &Send) -> Option<Delivery> {
+        let timestamp = iso(self.start_ms + send.event_ms);
+        let data = custom::Message {
+            id: format!("m-{}", ids::hex(self.bytes(send))),
+            person: self.people.id_of(send.person),
+            sequence: self.people.are_numbered(send.person).then(|| send.message.into()),
+            content: Content::text(&send.text),
+        };
+        let webhook = self.standins.custom().compose(account, &Event::Message { timestamp, data })?;
+        Some(self.standins.custom().deliver(&webhook).await)
     }
 
     /// The webhook of an answer: made once, so that its redelivery is the same bytes.
@@ -210,7 +228,7 @@ fn report(run: &Run, outcomes: Vec<(Vec<Send>, Option<Delivery>)>, took: Duratio
             let message = messages.entry(send.message).or_insert_with(|| Message {
                 message: send.message,
                 direction: send.direction,
-                person: run.people.id_of(send.person),
+                person: run.people.address_of(send.person),
                 event_ms: run.start_ms + send.event_ms,
                 first_sent_ms,
                 accepted_ms,

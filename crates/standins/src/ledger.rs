@@ -37,6 +37,12 @@ impl<T: Clone> Ledger<T> {
         entries.iter().rev().find(|entry| is_so(entry)).cloned()
     }
 
+    /// How many entries are so.
+    pub(crate) fn count(&self, is_so: impl Fn(&T) -> bool) -> usize {
+        let entries = self.entries.lock().expect("no code panics while it holds the ledger");
+        entries.iter().filter(|entry| is_so(entry)).count()
+    }
+
     /// Entries so far.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -77,5 +83,6 @@ mod tests {
         assert_eq!(ledger.len(), 2);
         assert_eq!(ledger.last(|entry| *entry < 30), Some(20));
         assert_eq!(ledger.last(|entry| *entry > 30), None);
+        assert_eq!(ledger.count(|entry| *entry > 10), 1);
     }
 }

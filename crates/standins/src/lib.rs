@@ -1,5 +1,5 @@
-//! Stand-ins of Genesys Cloud and LINE, built from their contracts, with the traffic and the audit that show
-//! whether a bridge between them keeps its promises.
+//! Stand-ins of Genesys Cloud, of LINE and of a custom channel, built from their contracts, with the traffic and the
+//! audit that show whether a bridge between them keeps its promises.
 //!
 //! They share no code with the product: what both would have wrong, neither could find.
 
@@ -8,6 +8,7 @@ mod audit;
 mod clock;
 mod control;
 mod curl;
+pub mod custom;
 mod drive;
 mod fault;
 mod genesys;
@@ -24,12 +25,14 @@ mod sample;
 mod server;
 mod setup;
 pub mod sign;
+pub mod standard_webhooks;
 mod webhook;
 
 pub use arrivals::{arrivals, settled};
 pub use audit::{Account, Arrival, Audit, Message, audit};
 pub use clock::{Clock, iso, parse_iso};
 pub use curl::curl;
+pub use custom::{Custom, CustomAccount, CustomReceived, CustomSetup, CustomStats, CustomWebhook};
 pub use drive::{DriveSettings, Report, drive};
 pub use fault::{Fault, Kind};
 pub use genesys::{
@@ -40,7 +43,7 @@ pub use http::{Client, NoAnswer};
 pub use ledger::Ledger;
 pub use line::{Channel, Line, LineSetup, LineStats, Sent, Webhook, redelivered, text_event};
 pub use overview::Seen;
-pub use plan::{Direction, PlanSettings, Send, marked, marker, plan, user_id};
+pub use plan::{Direction, PlanSettings, Send, marked, marker, plan, user_id, visitor_id};
 pub use rate::{Admission, SlidingLog};
 pub use server::{Cut, Standins};
 pub use setup::{EndpointPeer, Setup, WebhookPeer, endpoint_path};

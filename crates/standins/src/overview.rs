@@ -1,6 +1,7 @@
 //! The stand-ins as a whole: how much arrived where, and one message by the id that its platform gave it.
 
 use crate::clock::parse_iso;
+use crate::custom::CustomReceived;
 use crate::platform::Platform;
 use crate::server::Standins;
 
@@ -16,7 +17,7 @@ pub struct Seen {
 }
 
 impl Standins {
-    /// The message that arrived at `destination` (`line`, `genesys`) under the id by which that platform knows it.
+    /// The message that arrived at `destination` (`line`, `custom`, `genesys`) under the id by which that platform knows it.
     #[must_use]
     pub fn seen(&self, destination: &str, platform_id: &str) -> Option<Seen> {
         let platform = Platform::named(destination)?;
@@ -28,6 +29,14 @@ impl Standins {
             Platform::Line => {
                 (self.line().received().last(|entry| entry.message_id == platform_id)?.text, None)
             }
+            // A custom channel gives no id of its own: it knows a message by those that it was sent.
+            Platform::Custom => {
+                let is_it =
+                    |entry: &CustomReceived| [&entry.webhook_id, entry.event.id()].contains(&platform_id);
+                let entry = self.custom().received().last(is_it)?;
+                let event_time = parse_iso(entry.event.timestamp());
+                (entry.text, event_time)
+            }
         };
         Some(Seen { text, event_time, place: platform.title() })
     }
@@ -38,6 +47,7 @@ impl Standins {
         let count = |platform| match platform {
             Platform::Genesys => self.genesys().received().len(),
             Platform::Line => self.line().received().len(),
+            Platform::Custom => self.custom().received().count(|entry| entry.event.message().is_some()),
         };
         self.platforms().map(|platform| (platform.title(), count(platform))).collect()
     }

@@ -134,6 +134,12 @@ pub fn user_id(seed: u64, person: u32) -> String {
     ids::line_user(digest(&["person", &seed.to_string(), &person.to_string()]))
 }
 
+/// The id of a person of a plan in a custom channel.
+#[must_use]
+pub fn visitor_id(seed: u64, person: u32) -> String {
+    format!("visitor-{}", ids::hex(digest(&["visitor", &seed.to_string(), &person.to_string()])))
+}
+
 /// Numbers from a seed.
 struct Dice {
     seed: u64,
@@ -336,5 +342,6 @@ mod tests {
         }
         assert_eq!(user_id(1, 0).len(), 33);
         assert_ne!(user_id(1, 0), user_id(1, 1));
+        assert_ne!(visitor_id(1, 0), visitor_id(1, 1));
     }
 }

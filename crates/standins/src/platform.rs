@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard};
 
+use crate::custom::Custom;
 use crate::fault::Board;
 use crate::genesys::Genesys;
 use crate::http::{Answer, Call};
@@ -13,17 +14,19 @@ use crate::server::Standins;
 pub(crate) enum Platform {
     Genesys,
     Line,
+    Custom,
 }
 
 impl Platform {
     /// All of them, the contact centre first.
-    pub(crate) const ALL: [Self; 2] = [Self::Genesys, Self::Line];
+    pub(crate) const ALL: [Self; 3] = [Self::Genesys, Self::Line, Self::Custom];
 
     /// The name that is in paths and in peers.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Genesys => "genesys",
             Self::Line => "line",
+            Self::Custom => "custom",
         }
     }
 
@@ -32,6 +35,7 @@ impl Platform {
         match self {
             Self::Genesys => "Genesys",
             Self::Line => "LINE",
+            Self::Custom => "Custom",
         }
     }
 
@@ -45,6 +49,7 @@ impl Platform {
         Self::ALL.into_iter().find(|platform| match platform {
             Self::Genesys => Genesys::owns(path),
             Self::Line => Line::owns(path),
+            Self::Custom => Custom::owns(path),
         })
     }
 }
@@ -55,6 +60,7 @@ impl Standins {
         Platform::ALL.into_iter().filter(|platform| match platform {
             Platform::Genesys => self.genesys().is_set_up(),
             Platform::Line => self.line().is_set_up(),
+            Platform::Custom => self.custom().is_set_up(),
         })
     }
 
@@ -63,6 +69,7 @@ impl Standins {
         let board: &Mutex<Board> = match platform {
             Platform::Genesys => &self.genesys().faults,
             Platform::Line => &self.line().faults,
+            Platform::Custom => &self.custom().faults,
         };
         board.lock().expect("no code panics while it holds the faults")
     }
@@ -72,6 +79,7 @@ impl Standins {
         match platform {
             Platform::Genesys => self.genesys().answer(call),
             Platform::Line => self.line().answer(call),
+            Platform::Custom => self.custom().answer(call),
         }
     }
 
@@ -86,6 +94,7 @@ impl Standins {
         match platform {
             Platform::Genesys => self.genesys().fail(status, retry_after, message),
             Platform::Line => self.line().fail(status, retry_after, message),
+            Platform::Custom => self.custom().fail(status, retry_after, message),
         }
     }
 }

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::control;
+use crate::custom::Custom;
 use crate::fault::Drawn;
 use crate::genesys::Genesys;
 use crate::http::{Answer, Call};
@@ -38,11 +39,16 @@ struct Inner {
     clock: Clock,
     genesys: Genesys,
     line: Line,
+    custom: Custom,
 }
 
 impl fmt::Debug for Standins {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Standins").field("genesys", &self.0.genesys).field("line", &self.0.line).finish()
+        f.debug_struct("Standins")
+            .field("genesys", &self.0.genesys)
+            .field("line", &self.0.line)
+            .field("custom", &self.0.custom)
+            .finish()
     }
 }
 
@@ -72,6 +78,7 @@ impl Standins {
         Self(Arc::new(Inner {
             genesys: Genesys::new(setup.genesys, clock.clone()),
             line: Line::new(setup.line, clock.clone()),
+            custom: Custom::new(setup.custom, clock.clone()),
             clock,
         }))
     }
@@ -92,6 +99,12 @@ impl Standins {
     #[must_use]
     pub fn line(&self) -> &Line {
         &self.0.line
+    }
+
+    /// The stand-in of a custom channel.
+    #[must_use]
+    pub fn custom(&self) -> &Custom {
+        &self.0.custom
     }
 
     /// Whether the path belongs to the stand-ins: `/_standins/…`, or a call of a platform.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::custom::CustomSetup;
 use crate::genesys::GenesysSetup;
 use crate::line::LineSetup;
 use crate::platform::Platform;
@@ -13,31 +14,35 @@ pub struct Setup {
     pub genesys: GenesysSetup,
     /// LINE.
     pub line: LineSetup,
+    /// A web chat that speaks the bridge's custom channel.
+    pub custom: CustomSetup,
 }
 
 /// A webhook that the bridge takes at `{ingress}/webhooks/{platform}/{name}`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WebhookPeer {
-    /// `line` or `genesys`.
+    /// `line`, `custom` or `genesys`.
     pub platform: String,
-    /// LINE: the account. Genesys: the integration's id.
+    /// LINE and custom: the account. Genesys: the integration's id.
     pub name: String,
-    /// What the bridge accepts: LINE's channel secrets, Genesys's webhook secrets. The stand-in signs with the first.
+    /// What the bridge accepts: LINE's channel secrets, Genesys's webhook secrets, a custom channel's inbound secrets.
+    /// The stand-in signs with the first.
     pub secrets: Vec<String>,
 }
 
 /// Where the bridge calls.
 #[derive(Clone, PartialEq, Eq)]
 pub struct EndpointPeer {
-    /// `line` or `genesys`.
+    /// `line`, `custom` or `genesys`.
     pub platform: String,
-    /// LINE: the account. Genesys: the bridge's name for the client.
+    /// LINE and custom: the account. Genesys: the bridge's name for the client.
     pub name: String,
-    /// Genesys: the client's id. LINE has none.
+    /// Genesys: the client's id. The others have none.
     pub id: String,
-    /// LINE: the access token. Genesys: the client's secret. The stand-in accepts the first.
+    /// LINE: the access token. Genesys: the client's secret. Of these the stand-in accepts the first. Custom: the
+    /// outbound secrets, of which any may have signed.
     pub secrets: Vec<String>,
-    /// The most calls: a second at LINE, a minute at Genesys.
+    /// The most calls: a second at LINE and at a custom channel, a minute at Genesys.
     pub calls: u32,
 }
 
@@ -78,14 +83,18 @@ impl Setup {
         Self {
             genesys: GenesysSetup::of(&peers(Platform::Genesys), ingress),
             line: LineSetup::of(&peers(Platform::Line), ingress),
+            custom: CustomSetup::of(&peers(Platform::Custom), ingress),
         }
     }
 }
 
 /// Where the endpoint `name` of a platform is at the stand-ins, below their own address: most are told apart by who calls.
 #[must_use]
-pub fn endpoint_path(_platform: &str, _name: &str) -> String {
-    String::new()
+pub fn endpoint_path(platform: &str, name: &str) -> String {
+    match platform {
+        "custom" => format!("/custom/{name}/messages"),
+        _ => String::new(),
+    }
 }
 
 /// The peers of one platform.

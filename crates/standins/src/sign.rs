@@ -1,4 +1,4 @@
-//! The signatures that both platforms put on their webhooks, and the check values of the stand-ins.
+//! The signatures that LINE and Genesys put on their webhooks, and the check values of the stand-ins.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -61,14 +61,13 @@ impl Delivery {
 /// One address and what is sent there at the nth try (0 for the first).
 pub(crate) struct Post<'a, F> {
     pub(crate) url: &'a str,
-    pub(crate) signature_header: &'static str,
     pub(crate) extra_headers: &'a [(String, String)],
-    /// Body and signature of the nth try.
-    pub(crate) body: F,
+    /// Body and signature headers of the nth try, which begins at that time, ms since 1970.
+    pub(crate) request: F,
 }
 
 /// Sends until a 2xx comes, `again` says no, or the schedule is through.
-pub(crate) async fn send<F: Fn(u32) -> (Bytes, String)>(
+pub(crate) async fn send<F: Fn(u32, u64) -> (Bytes, Vec<(&'static str, String)>)>(
     client: &Client,
     clock: &Clock,
     schedule: Schedule,
@@ -80,11 +79,11 @@ pub(crate) async fn send<F: Fn(u32) -> (Bytes, String)>(
         if nth > 0 {
             tokio::time::sleep(schedule.gap).await;
         }
-        let (body, signature) = (post.body)(nth);
-        let mut headers =
-            vec![("content-type", "application/json"), (post.signature_header, signature.as_str())];
-        headers.extend(post.extra_headers.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         let sent_ms = clock.now_ms();
+        let (body, signature) = (post.request)(nth, sent_ms);
+        let mut headers = vec![("content-type", "application/json")];
+        headers.extend(signature.iter().map(|(name, value)| (*name, value.as_str())));
+        headers.extend(post.extra_headers.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         let outcome = client.call(Method::POST, post.url, &headers, body, schedule.timeout).await;
         let outcome = outcome.map(|(status, _, _)| status);
         let attempt = Attempt { sent_ms, ended_ms: clock.now_ms(), status: outcome.ok() };

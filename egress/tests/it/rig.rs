@@ -80,6 +80,7 @@ pub(crate) async fn platforms(change: impl FnOnce(&mut Setup)) -> Platforms {
                 .into(),
             ..LineSetup::default()
         },
+        ..Setup::default()
     };
     change(&mut setup);
     let clock = standins::Clock::starting_at(u64::try_from(runtime::clock::now_ms()).unwrap());

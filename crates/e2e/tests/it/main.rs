@@ -3,6 +3,7 @@
 mod broker_faults;
 mod canary;
 mod crossing;
+mod custom;
 mod dead_letters;
 mod demo_stack;
 mod deploy;
@@ -31,6 +32,10 @@ fn main() -> ExitCode {
             row("dashboards_match_the_metrics", Needs::Nothing, deploy::dashboards_match_the_metrics),
             row("topics_are_made_once", Needs::Kafka, topics::made_once),
             row("a_message_crosses_both_ways", Needs::Kafka, crossing::both_ways),
+            row("a_custom_channel_is_kept_apart_from_line", Needs::Kafka, custom::kept_apart),
+            row("a_custom_webhook_is_taken_signed_and_once", Needs::Kafka, custom::signed_and_once),
+            row("a_custom_person_who_is_gone_stops_nobody", Needs::Kafka, custom::gone_alone),
+            row("killed_services_lose_nothing_of_a_custom_channel", Needs::Kafka, custom::nothing_lost),
             row(
                 "what_a_customer_wrote_is_masked_at_genesys_and_sealed_in_every_topic",
                 Needs::Kafka,

@@ -58,8 +58,8 @@ fn a_message_and_its_answer_cross_as_the_readme_says() {
     let greeted = lines.map_while(Result::ok).any(|line| line.starts_with("Send a message yourself"));
     assert!(greeted && begin.elapsed() < GREETS);
 
-    let [send, at_genesys, answer, at_line] = &blocks(&address)[..] else {
-        panic!("the README has four blocks")
+    let [send, at_genesys, answer, at_line, send_own, answer_own, at_own] = &blocks(&address)[..] else {
+        panic!("the README has seven blocks")
     };
     let count = |script: &str, part: &str| shell(script).matches(part).count();
 
@@ -80,6 +80,19 @@ fn a_message_and_its_answer_cross_as_the_readme_says() {
     assert!(shell(answer).starts_with("HTTP/1.1 200"));
     until("the answer is at LINE", CROSSES, || count(at_line, "ยินดีค่ะ") >= 1);
     assert_eq!(count(at_genesys, "สวัสดี 🙏"), 2, "the redelivery has added nothing");
+
+    // A channel of your own.
+    assert!(shell(send_own).starts_with("HTTP/1.1 202"));
+    until("the visitor's message is at Genesys", CROSSES, || {
+        count(at_genesys, "배송 문의 ***-****-5678") == 1
+    });
+    let seen = shell(at_genesys);
+    assert!(!seen.contains("visitor-77") && !seen.contains("010-1234"), "Genesys sees a GUID and a mask");
+    assert!(shell(answer_own).starts_with("HTTP/1.1 200"));
+    until("the answer is at the visitor", CROSSES, || count(at_own, "내일 도착합니다") > 0);
+    let arrived = shell(at_own);
+    let entry = arrived.split('{').find(|entry| entry.contains("내일 도착합니다")).unwrap_or_default();
+    assert!(entry.contains("visitor-77"), "{arrived}");
 }
 
 #[test]

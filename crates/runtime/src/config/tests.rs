@@ -7,7 +7,9 @@ use platforms::Authorization;
 
 use super::*;
 
-const VARIABLES: [(&str, &str); 5] = [
+const VARIABLES: [(&str, &str); 7] = [
+    ("CUSTOM_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+    ("CUSTOM_OUTBOUND_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
     ("IDENTITY_KEY", "0123456789abcdef0123456789abcdef"),
     ("GENESYS_CLIENT_SECRET", "client-secret"),
     ("LINE_CHANNEL_SECRET", "8c570fa6dd201bb328f1c1eac23a96d8"),
@@ -72,6 +74,16 @@ fn the_example_with_every_line_switched_on_is_right_too() {
         assert!(text.iter().any(|line| line.starts_with(&format!("{key} = "))), "{key} is not shown");
     }
     let environment = Environment { read_file: |_| Ok(RING.to_owned()), ..Environment::of(VARIABLES) };
+    // Each account has an integration of its own.
+    let mut integrations = 0;
+    let own = |line: String| match line.strip_prefix("integration = ") {
+        Some(_) => {
+            integrations += 1;
+            format!("integration = \"a2171742-0000-4000-8000-00000000000{integrations}\"")
+        }
+        None => line,
+    };
+    let text: Vec<_> = text.into_iter().map(own).collect();
     let config = parse(&text.join("\n"), &environment).expect("every line is right");
     assert_eq!(config.keys.as_ref().map(|keys| keys.ids().count()), Some(1));
     assert!(config.ingress.tls.is_some());

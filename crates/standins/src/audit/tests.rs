@@ -116,6 +116,28 @@ fn at_a_channel_the_address_is_the_person() {
 }
 
 #[test]
+fn in_a_custom_channel_the_account_is_part_of_the_address() {
+    let message = |account: &str, person: &str| {
+        let body = serde_json::json!({
+            "type": "message", "timestamp": "2026-10-02T03:04:05.678Z",
+            "data": {"id": "m-1", "person": person, "content": {"type": "text", "text": "m000001 x"}},
+        });
+        let event = serde_json::from_value(body).unwrap();
+        let (account, person, text) = (account.to_owned(), person.to_owned(), "m000001 x".to_owned());
+        let webhook_id = String::new();
+        custom::CustomReceived { seq: 1, account, person, text, webhook_id, event, secret: 0, time: 0 }
+    };
+    let sent = sent(Direction::Outbound, "1 shop/v1 10 10 20");
+    for (account, person, misdirected) in
+        [("shop", "v1", &[][..]), ("help", "v1", &[1]), ("shop", "v2", &[1])]
+    {
+        let arrived = Arrival::at_custom(&message(account, person)).unwrap();
+        let result = audit(&sent, &[arrived], HOLD_MS);
+        assert_eq!(result.outbound.misdirected, misdirected, "{account} {person}");
+    }
+}
+
+#[test]
 fn directions_are_kept_apart() {
     let messages = sent(Direction::Inbound, "1 p 10 10 20");
     let result = audit(&messages, &arrived(Direction::Outbound, "1@p"), HOLD_MS);

@@ -86,9 +86,10 @@ impl Genesys {
         let integration = self.setup.integrations.iter().find(|i| i.id == outbound.integration);
         let post = Post {
             url: &url,
-            signature_header: sign::GENESYS_SIGNATURE,
             extra_headers: integration.map(|i| i.webhook_headers.as_slice()).unwrap_or_default(),
-            body: |_| (outbound.body.clone(), outbound.signature.clone()),
+            request: |_, _| {
+                (outbound.body.clone(), vec![(sign::GENESYS_SIGNATURE, outbound.signature.clone())])
+            },
         };
         webhook::send(&self.client, &self.clock, self.setup.webhook, post, |outcome| {
             outcome.map_or(true, |status| status == 429 || status >= 500)

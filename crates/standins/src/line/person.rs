@@ -85,9 +85,11 @@ impl Line {
         let url = self.state().webhook_urls.get(&webhook.account).cloned().unwrap_or_default();
         let post = Post {
             url: &url,
-            signature_header: sign::LINE_SIGNATURE,
             extra_headers: &[],
-            body: |nth| webhook.signed_as(nth > 0),
+            request: |nth, _| {
+                let (body, signature) = webhook.signed_as(nth > 0);
+                (body, vec![(sign::LINE_SIGNATURE, signature)])
+            },
         };
         webhook::send(&self.client, &self.clock, self.setup.webhook, post, |_| true).await
     }

@@ -21,6 +21,7 @@ fn peers_become_the_platforms_own_setups() {
         webhook("line", "th", &["channel-secret", "older"]),
         webhook("genesys", "integration-1", &["webhook-secret"]),
         webhook("line", "jp", &["other-secret"]),
+        webhook("custom", "shop", &["whsec_1", "whsec_2"]),
         webhook("pigeon", "post", &["x"]),
     ];
     let endpoints = [
@@ -28,9 +29,10 @@ fn peers_become_the_platforms_own_setups() {
         endpoint("line", "th", "", &["th-token", "older"], 400),
         endpoint("genesys", "main", "client-1", &["client-secret"], 300),
         endpoint("genesys", "second", "client-2", &["other"], 200),
+        endpoint("custom", "shop", "", &["whsec_3", "whsec_4"], 50),
         endpoint("pigeon", "post", "", &[], 1),
     ];
-    let Setup { genesys, line } = Setup::of(&webhooks, &endpoints, "http://ingress:8080/");
+    let Setup { genesys, line, custom } = Setup::of(&webhooks, &endpoints, "http://ingress:8080/");
     let channels: Vec<_> = line
         .channels
         .iter()
@@ -56,18 +58,28 @@ fn peers_become_the_platforms_own_setups() {
     assert_eq!(clients, [["client-1", "client-secret"], ["client-2", "other"]]);
     assert_eq!(genesys.calls_per_minute, 200);
     assert_eq!(genesys.analytics_lag, std::time::Duration::from_secs(3));
+    let [shop] = &custom.accounts[..] else { panic!("{custom:?}") };
+    assert_eq!(shop.account, "shop");
+    assert_eq!(shop.webhook_url, "http://ingress:8080/webhooks/custom/shop");
+    assert_eq!(shop.secrets, ["whsec_1", "whsec_2"]);
+    assert_eq!(shop.endpoint_secrets, ["whsec_3", "whsec_4"]);
+    assert_eq!(custom.calls_per_second, 50);
 }
 
 #[test]
 fn half_a_peer_is_half_an_account() {
     let webhooks = [webhook("line", "writes", &["secret"])];
-    let endpoints =
-        [endpoint("line", "is-called", "", &["token"], 10), endpoint("genesys", "main", "id", &[], 10)];
-    let Setup { genesys, line } = Setup::of(&webhooks, &endpoints, "http://i");
+    let endpoints = [
+        endpoint("line", "is-called", "", &["token"], 10),
+        endpoint("genesys", "main", "id", &[], 10),
+        endpoint("custom", "is-called", "", &["whsec_1"], 10),
+    ];
+    let Setup { genesys, line, custom } = Setup::of(&webhooks, &endpoints, "http://i");
     let [writes, is_called] = &line.channels[..] else { panic!("{line:?}") };
     assert_eq!((writes.account.as_str(), writes.access_token.as_str()), ("writes", ""));
     assert_eq!((is_called.account.as_str(), is_called.webhook_url.as_str()), ("is-called", ""));
     assert!(genesys.clients.is_empty(), "nobody gets a token without a secret");
+    assert_eq!((custom.accounts[0].webhook_url.as_str(), custom.accounts[0].secrets.len()), ("", 0));
 
     let none = Setup::of(&[], &[], "http://i");
     assert!(none.line.channels.is_empty() && none.genesys.integrations.is_empty());

@@ -16,8 +16,8 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use standins::{
-    Channel, Client, Clock, GenesysSetup, Integration, LineSetup, NoAnswer, OAuthClient, Schedule, Setup,
-    Standins,
+    Channel, Client, Clock, CustomAccount, CustomSetup, GenesysSetup, Integration, LineSetup, NoAnswer,
+    OAuthClient, Schedule, Setup, Standins, standard_webhooks,
 };
 use tokio::net::TcpListener;
 
@@ -26,6 +26,9 @@ pub(crate) const USER: &str = "U11111111111111111111111111111111";
 pub(crate) const LINE_SECRET: &str = "8c570fa6dd201bb328f1c1eac23a96d8";
 pub(crate) const GENESYS_SECRET: &str = "this-token-is-longer-than-15-chars";
 pub(crate) const LINE_TOKEN: &str = "line-token";
+/// What people of the custom channel sign with, and the bridge.
+pub(crate) const PEOPLES_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+pub(crate) const BRIDGES_SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 /// 2026-09-21: where the tests' clocks start.
 pub(crate) const START_MS: u64 = 1_790_000_000_000;
 /// Longer than any answer takes.
@@ -53,7 +56,7 @@ impl Got {
     }
 }
 
-/// One client, one integration, one account; the webhooks go nowhere yet.
+/// One client, one integration, one account of each channel; the webhooks go nowhere yet.
 pub(crate) fn setup() -> Setup {
     Setup {
         genesys: GenesysSetup {
@@ -76,6 +79,15 @@ pub(crate) fn setup() -> Setup {
                 webhook_url: "http://127.0.0.1:9/".into(),
             }],
             ..LineSetup::default()
+        },
+        custom: CustomSetup {
+            accounts: vec![CustomAccount {
+                account: "shop".into(),
+                webhook_url: "http://127.0.0.1:9/".into(),
+                secrets: vec![PEOPLES_SECRET.into()],
+                endpoint_secrets: vec![BRIDGES_SECRET.into()],
+            }],
+            ..CustomSetup::default()
         },
     }
 }
@@ -161,6 +173,17 @@ impl Bench {
         self.call(Method::POST, &path, &headers, body.to_string()).await
     }
 
+    /// A message to a person of the custom channel, signed with a secret at the stand-ins' time.
+    pub(crate) async fn post(&self, secret: &str, id: &str, body: &Value) -> Result<Got, NoAnswer> {
+        let body = body.to_string();
+        let secret = standard_webhooks::Secret::parse(secret).unwrap();
+        let now = self.standins.clock().now_ms();
+        let signed = standard_webhooks::headers(&[secret], id, body.as_bytes(), now);
+        let mut headers = vec![("content-type", "application/json")];
+        headers.extend(signed.iter().map(|(name, value)| (*name, value.as_str())));
+        self.call(Method::POST, "/custom/shop/messages", &headers, body).await
+    }
+
     /// A push to a person on LINE.
     pub(crate) async fn push(&self, key: Option<&str>, body: &Value) -> Result<Got, NoAnswer> {
         let bearer = format!("Bearer {LINE_TOKEN}");
@@ -175,6 +198,14 @@ pub(crate) fn open_text(guid: &str, message_id: &str, text: &str) -> Value {
     json!({
         "channel": {"from": {"id": guid, "idType": "Opaque"}, "time": "2026-10-02T03:04:05.678Z", "messageId": message_id},
         "text": text,
+    })
+}
+
+/// A text of an agent to a person of the custom channel.
+pub(crate) fn custom_text(person: &str, id: &str, text: &str) -> Value {
+    json!({
+        "type": "message", "timestamp": "2026-10-02T03:04:05.678Z",
+        "data": {"id": id, "person": person, "content": {"type": "text", "text": text}},
     })
 }
 

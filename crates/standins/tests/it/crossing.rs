@@ -7,33 +7,63 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::Method;
 use serde_json::{Value, json};
+use standins::standard_webhooks::{self, Secret, verify};
 use standins::{
-    Client, DriveSettings, EndpointPeer, PlanSettings, Report, Setup, WebhookPeer, arrivals, audit, drive,
-    plan, settled, sign, user_id,
+    Client, DriveSettings, EndpointPeer, PlanSettings, Report, Setup, Standins, WebhookPeer, arrivals, audit,
+    drive, plan, settled, sign, user_id, visitor_id,
 };
 use tokio::net::TcpListener;
 
 use crate::bench::{
-    Bench, GENESYS_SECRET, Hooked, LINE_SECRET, PATIENCE, open_text, push_text, quick, serve, setup,
+    BRIDGES_SECRET, Bench, GENESYS_SECRET, Hooked, LINE_SECRET, PATIENCE, PEOPLES_SECRET, custom_text,
+    open_text, push_text, quick, serve, setup,
 };
 
 /// The hold of the test's bridge.
 const HOLD_MS: u64 = 2_000;
 
+/// As many on each route.
+const PEOPLE: u32 = 12;
+/// Somebody else.
+const OTHER_USER: &str = "U99999999999999999999999999999999";
 /// The seed of the plan.
 const SEED: u64 = 1;
 
-/// An account, and the integration over which its people reach an agent.
+/// An account of a channel, what lets the bridge call it, and the integration over which its people reach an agent.
 struct Route {
+    platform: &'static str,
     account: &'static str,
-    token: &'static str,
+    secret: &'static str,
     integration: &'static str,
 }
 
-const ROUTES: [Route; 2] = [
-    Route { account: "th", token: "token-th", integration: "a2171742-7359-41cf-aa68-ad5049250801" },
-    Route { account: "jp", token: "token-jp", integration: "a2171742-7359-41cf-aa68-ad5049250802" },
+const ROUTES: [Route; 3] = [
+    Route {
+        platform: "line",
+        account: "th",
+        secret: "token-th",
+        integration: "a2171742-7359-41cf-aa68-ad5049250801",
+    },
+    Route {
+        platform: "line",
+        account: "jp",
+        secret: "token-jp",
+        integration: "a2171742-7359-41cf-aa68-ad5049250802",
+    },
+    Route {
+        platform: "custom",
+        account: "shop",
+        secret: BRIDGES_SECRET,
+        integration: "a2171742-7359-41cf-aa68-ad5049250803",
+    },
 ];
+
+/// The id of a person at their channel, and their route.
+fn route_of(person: u32) -> (String, &'static Route) {
+    let route = &ROUTES[person as usize % ROUTES.len()];
+    let id = if route.platform == "line" { user_id(SEED, person) } else { visitor_id(SEED, person) };
+    (id, route)
+}
 
 /// What the bridge does wrong.
 #[derive(Clone, Copy, PartialEq)]
@@ -53,6 +83,7 @@ enum Sin {
 #[derive(Clone)]
 struct Bridge {
     client: Client,
+    standins: Standins,
     api: String,
     token: String,
     sin: Sin,
@@ -81,24 +112,40 @@ impl Bridge {
         let name = hooked.path.rsplit('/').next().unwrap();
         let route =
             ROUTES.iter().position(|route| [route.account, route.integration].contains(&name)).unwrap();
-        if hooked.path.starts_with("/webhooks/line/") {
-            assert_eq!(hooked.headers["x-line-signature"], sign::line(LINE_SECRET, &hooked.body));
-            for event in body["events"].as_array().unwrap() {
-                let user = event["source"]["userId"].as_str().unwrap().to_owned();
-                let text = event["message"]["text"].as_str().unwrap();
-                let id = event["webhookEventId"].as_str().unwrap();
-                let lane = LaneKey { inbound: true, route, user };
-                self.hold(&lane, event["timestamp"].as_u64().unwrap(), id, text);
+        match hooked.path.split('/').nth(2).unwrap() {
+            "line" => {
+                assert_eq!(hooked.headers["x-line-signature"], sign::line(LINE_SECRET, &hooked.body));
+                for event in body["events"].as_array().unwrap() {
+                    let user = event["source"]["userId"].as_str().unwrap().to_owned();
+                    let text = event["message"]["text"].as_str().unwrap();
+                    let id = event["webhookEventId"].as_str().unwrap();
+                    let lane = LaneKey { inbound: true, route, user };
+                    self.hold(&lane, event["timestamp"].as_u64().unwrap(), id, text);
+                }
+                200
             }
-        } else {
-            assert_eq!(hooked.headers["x-hub-signature-256"], sign::genesys(GENESYS_SECRET, &hooked.body));
-            let guid = body["channel"]["to"]["id"].as_str().unwrap();
-            let time = standins::parse_iso(body["channel"]["time"].as_str().unwrap()).unwrap();
-            let user = guid.trim_start_matches("guid-").to_owned();
-            let lane = LaneKey { inbound: false, route, user };
-            self.hold(&lane, time, body["id"].as_str().unwrap(), body["text"].as_str().unwrap());
+            "custom" => {
+                let secrets = [Secret::parse(PEOPLES_SECRET).unwrap()];
+                let now = self.standins.clock().now_ms();
+                verify(&secrets, &hooked.headers, &hooked.body, now).unwrap();
+                let user = body["data"]["person"].as_str().unwrap().to_owned();
+                let time = standins::parse_iso(body["timestamp"].as_str().unwrap()).unwrap();
+                let text = body["data"]["content"]["text"].as_str().unwrap();
+                let lane = LaneKey { inbound: true, route, user };
+                self.hold(&lane, time, hooked.headers["webhook-id"].to_str().unwrap(), text);
+                202
+            }
+            _ => {
+                let signature = &hooked.headers["x-hub-signature-256"];
+                assert_eq!(*signature, sign::genesys(GENESYS_SECRET, &hooked.body));
+                let guid = body["channel"]["to"]["id"].as_str().unwrap();
+                let time = standins::parse_iso(body["channel"]["time"].as_str().unwrap()).unwrap();
+                let user = guid.trim_start_matches("guid-").to_owned();
+                let lane = LaneKey { inbound: false, route, user };
+                self.hold(&lane, time, body["id"].as_str().unwrap(), body["text"].as_str().unwrap());
+                200
+            }
         }
-        200
     }
 
     fn hold(&self, lane: &LaneKey, time: u64, id: &str, text: &str) {
@@ -144,25 +191,38 @@ impl Bridge {
         let times = if odd && self.sin == Sin::Doubles { 2 } else { 1 };
         let route = &ROUTES[lane.route];
         let mixed = odd && self.sin == Sin::MixesUp;
-        let user = if mixed { "U99999999999999999999999999999999" } else { &lane.user };
-        for _ in 0..times {
-            let (path, token, body) = if lane.inbound {
+        let user = if mixed { OTHER_USER } else { &lane.user };
+        for time in 0..times {
+            let status = if lane.inbound {
                 let body = open_text(&format!("guid-{user}"), &number.to_string(), text);
-                let integration = route.integration;
-                let path = format!("/api/v2/conversations/messages/{integration}/inbound/open/message");
-                (path, self.token.as_str(), body)
+                let path =
+                    format!("/api/v2/conversations/messages/{}/inbound/open/message", route.integration);
+                self.call(&path, &[bearer(&self.token)], &body).await
+            } else if route.platform == "line" {
+                self.call("/v2/bot/message/push", &[bearer(route.secret)], &push_text(user, text)).await
             } else {
-                ("/v2/bot/message/push".to_owned(), route.token, push_text(user, text))
+                let body = custom_text(user, &format!("m-{number}-{time}"), text);
+                let secret = Secret::parse(route.secret).unwrap();
+                let (id, now) = (format!("msg_{number}_{time}"), self.standins.clock().now_ms());
+                let signed = standard_webhooks::headers(&[secret], &id, body.to_string().as_bytes(), now);
+                self.call(&format!("/custom/{}/messages", route.account), &signed, &body).await
             };
-            let bearer = format!("Bearer {token}");
-            let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
-            let url = format!("{}{path}", self.api);
-            let body = Bytes::from(body.to_string());
-            let (status, _, _) =
-                self.client.call(Method::POST, &url, &headers, body, PATIENCE).await.unwrap();
             assert!(status == 200 || status == 202, "{status}");
         }
     }
+
+    async fn call(&self, path: &str, headers: &[(&'static str, String)], body: &Value) -> u16 {
+        let url = format!("{}{path}", self.api);
+        let mut all = vec![("content-type", "application/json")];
+        all.extend(headers.iter().map(|(name, value)| (*name, value.as_str())));
+        let body = Bytes::from(body.to_string());
+        let (status, _, _) = self.client.call(Method::POST, &url, &all, body, PATIENCE).await.unwrap();
+        status
+    }
+}
+
+fn bearer(token: &str) -> (&'static str, String) {
+    ("authorization", format!("Bearer {token}"))
 }
 
 /// The stand-ins of the routes, whose webhooks go to the bridge.
@@ -181,9 +241,10 @@ fn routed(bridge: &str) -> Setup {
     };
     let (mut webhooks, mut endpoints) = (Vec::new(), vec![endpoint("genesys", "main", "s+e cret")]);
     for route in &ROUTES {
-        webhooks.push(webhook("line", route.account, LINE_SECRET));
+        let secret = if route.platform == "line" { LINE_SECRET } else { PEOPLES_SECRET };
+        webhooks.push(webhook(route.platform, route.account, secret));
         webhooks.push(webhook("genesys", route.integration, GENESYS_SECRET));
-        endpoints.push(endpoint("line", route.account, route.token));
+        endpoints.push(endpoint(route.platform, route.account, route.secret));
     }
     Setup::of(&webhooks, &endpoints, bridge)
 }
@@ -193,9 +254,11 @@ async fn run(sin: Sin, messages: u32) -> (Bench, Report) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut setup = routed(&format!("http://{}", listener.local_addr().unwrap()));
     setup.line.webhook = quick(2_000, 2, 50);
+    setup.custom.webhook = quick(2_000, 2, 50);
     let bench = Bench::start(setup).await;
     let bridge = Bridge {
         client: Client::default(),
+        standins: bench.standins.clone(),
         api: bench.url.clone(),
         token: bench.token().await,
         sin,
@@ -208,7 +271,7 @@ async fn run(sin: Sin, messages: u32) -> (Bench, Report) {
     let settings = PlanSettings {
         seed: SEED,
         messages,
-        people: 10,
+        people: PEOPLE,
         rate: 100.0,
         swapped: 0.2,
         first_answer_ms: 2_500,
@@ -230,21 +293,23 @@ async fn a_good_bridge_has_a_clean_account() {
     assert!(result.is_clean(), "{result:?}");
     assert!(result.outbound.sent > 50, "{}", result.outbound);
     assert_eq!(result.inbound.arrived + result.outbound.arrived, 600);
-    assert_eq!(report.tries.keys().collect::<Vec<_>>(), [&200]);
+    assert_eq!(report.tries.keys().collect::<Vec<_>>(), [&200, &202]);
 
     // People are spread over the accounts in turn, and are answered on the account that they wrote to.
-    let accounts: BTreeMap<String, &str> =
-        (0..10).map(|person| (user_id(SEED, person), ROUTES[person as usize % 2].account)).collect();
-    let pushed = bench.standins.line().received().after(0);
-    assert!(pushed.iter().all(|entry| accounts[&entry.user] == entry.account));
+    let people: BTreeMap<String, &Route> = (0..PEOPLE).map(route_of).collect();
+    let pushed =
+        bench.standins.line().received().after(0).into_iter().map(|entry| (entry.account, entry.user));
+    let posted = bench.standins.custom().received().after(0).into_iter();
+    let answered: BTreeSet<(String, String)> =
+        pushed.chain(posted.map(|entry| (entry.account, entry.person))).collect();
+    assert!(answered.iter().all(|(account, id)| people[id].account == account), "{answered:?}");
+    let received = bench.standins.genesys().received().after(0);
     for route in &ROUTES {
-        assert!(pushed.iter().any(|entry| entry.account == route.account), "{}", route.account);
-        let received = bench.standins.genesys().received().after(0);
+        assert!(answered.iter().any(|(account, _)| route.account == account), "{}", route.account);
         let over = received.iter().filter(|entry| entry.integration == route.integration);
-        let users: BTreeSet<&str> =
-            over.map(|entry| entry.conversation.trim_start_matches("guid-")).collect();
-        assert_eq!(users.len(), 5);
-        assert!(users.iter().all(|user| accounts[*user] == route.account));
+        let ids: BTreeSet<&str> = over.map(|entry| entry.conversation.trim_start_matches("guid-")).collect();
+        assert_eq!(ids.len(), 4);
+        assert!(ids.iter().all(|id| people[*id].account == route.account));
     }
 }
 
@@ -290,7 +355,7 @@ async fn a_bad_bridge_is_found_out() {
 #[tokio::test]
 async fn the_ledgers_are_json_arrays_from_the_start() {
     let bench = Bench::start(setup()).await;
-    for platform in ["genesys", "line"] {
+    for platform in ["genesys", "line", "custom"] {
         assert_eq!(bench.get(&format!("/_standins/{platform}/received")).await, json!([]));
     }
 }

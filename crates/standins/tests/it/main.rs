@@ -4,6 +4,8 @@
 
 mod bench;
 mod crossing;
+mod custom;
+mod custom_people;
 mod faults;
 mod genesys;
 mod line;

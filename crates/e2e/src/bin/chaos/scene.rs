@@ -207,6 +207,7 @@ fn setup(accounts: &[Account]) -> Setup {
             retry_key_life: Duration::from_secs(86_400),
             ..LineSetup::default()
         },
+        ..Setup::default()
     }
 }
 
