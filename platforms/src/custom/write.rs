@@ -11,8 +11,7 @@ pub(super) fn write(contents: Vec<Content>) -> Vec<Part> {
         match content {
             Content::Media { ref url, .. } if !url.is_empty() => parts.push(vec![content]),
             Content::Choices { title, subtitle, options } if !options.is_empty() => {
-                let is_bare = title.trim().is_empty() && subtitle.trim().is_empty();
-                let title = if is_bare { question(&mut parts) } else { title };
+                let title = if asks(&title, &subtitle) { title } else { question(&mut parts) };
                 choices(&mut parts, title, subtitle, options);
             }
             Content::Location { ref title, ref address, ref latitude, ref longitude, ref url }
@@ -36,9 +35,14 @@ fn question(parts: &mut Vec<Part>) -> String {
     }
 }
 
+/// Whether options have words of their own.
+fn asks(title: &str, subtitle: &str) -> bool {
+    !(title.trim().is_empty() && subtitle.trim().is_empty())
+}
+
 /// Options under their question; without one they are a text.
 fn choices(parts: &mut Vec<Part>, title: String, subtitle: String, options: Vec<ChoiceOption>) {
-    let asks = !(title.trim().is_empty() && subtitle.trim().is_empty());
+    let asks = asks(&title, &subtitle);
     let choices = Content::Choices { title, subtitle, options };
     if asks { parts.push(vec![choices]) } else { text(parts, readable::lines(None, &[choices])) }
 }
